@@ -1,0 +1,187 @@
+//! What the bridge remembers: the values that the store keeps and hands out.
+
+use ruma::{OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId};
+
+use super::ids::{ClientContext, ItemId, LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, Timestamp};
+
+/// Where a session resumes. Only the Instagram adapter gives the numbers a meaning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cursor {
+    /// Iris sequence id of the last envelope that is in the inbox.
+    pub seq_id: i64,
+    /// Milliseconds; sent back to Instagram together with `seq_id`.
+    pub snapshot_at_ms: i64,
+    /// Microseconds, Instagram's clock: the newest item seen. Bounds what a reconciliation has to fetch.
+    pub newest_item_us: i64,
+}
+
+/// A row to be put into the inbox.
+#[derive(Clone, Debug)]
+pub struct NewRow {
+    /// The queue it joins.
+    pub lane: LaneKey,
+    /// Which side it came from.
+    pub origin: Origin,
+    /// The same event delivered again carries the same key and changes nothing.
+    pub dedup_key: String,
+    /// As received.
+    pub payload: String,
+    /// Set on an own item that carries a client context: if we sent it, it confirms the send and needs no row.
+    pub echo: Option<Echo>,
+}
+
+/// An own send coming back.
+#[derive(Clone, Debug)]
+pub struct Echo {
+    /// What the send was called.
+    pub client_context: ClientContext,
+    /// What Instagram called it.
+    pub item: ItemId,
+}
+
+/// Which side an inbox row came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// A homeserver transaction.
+    Matrix,
+    /// The realtime connection, or a reconciliation over HTTP.
+    Instagram {
+        /// True when the row was found over HTTP after a gap.
+        reconciled: bool,
+    },
+}
+
+/// A pending row of the inbox.
+#[derive(Clone, Debug)]
+pub struct InboxRow {
+    /// Order of arrival.
+    pub id: RowId,
+    /// Its queue.
+    pub lane: LaneKey,
+    /// Which side it came from.
+    pub origin: Origin,
+    /// See [`NewRow::dedup_key`].
+    pub dedup_key: String,
+    /// As received.
+    pub payload: String,
+    /// How often it was tried and put back.
+    pub attempts: i64,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+}
+
+/// A request that is about to be sent for a row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Intended {
+    /// The row it is for.
+    pub row: RowId,
+    /// Position among the row's requests, from 0.
+    pub part: i64,
+    /// Computed from what came in.
+    pub request_id: RequestId,
+}
+
+/// What is known of an intended request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OutboxState {
+    /// Written down just now: certainly not sent.
+    Fresh,
+    /// Written down earlier: may have been sent.
+    MaybeSent,
+    /// Sent, and this is what the other side calls it.
+    Confirmed(String),
+}
+
+/// One line of the message map.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mapping {
+    /// The room it is in.
+    pub portal: PortalId,
+    /// Instagram's name of it.
+    pub item: ItemId,
+    /// Position among the events of one item.
+    pub part: i64,
+    /// Matrix's name of it.
+    pub event: OwnedEventId,
+    /// Who wrote it: an Instagram user id, or a Matrix user id for relayed messages.
+    pub sender: String,
+    /// The sender's client context, which replies on Instagram must name.
+    pub client_context: Option<ClientContext>,
+    /// Original time.
+    pub at: Timestamp,
+}
+
+/// How a row ended.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// The row.
+    pub row: RowId,
+    /// What it became on the other side; may be empty.
+    pub mappings: Vec<Mapping>,
+    /// `Some` parks the row as failed with this reason (no message text in it) and keeps its payload.
+    pub failure: Option<String>,
+}
+
+/// A room that stands for a thread.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Portal {
+    /// Database key.
+    pub id: PortalId,
+    /// The thread, and the login of a direct chat.
+    pub key: PortalKey,
+    /// None until the room exists.
+    pub room: Option<OwnedRoomId>,
+    /// Title of a group as last set on the room.
+    pub name: Option<String>,
+    /// Instagram's id of the picture last set on the room.
+    pub avatar_id: Option<String>,
+    /// The other members as last seen, sorted.
+    pub members: Vec<RemoteUserId>,
+}
+
+/// A Matrix user of ours standing for an Instagram user.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ghost {
+    /// The Instagram user.
+    pub id: RemoteUserId,
+    /// Handle without `@`; empty when unknown.
+    pub username: String,
+    /// Display name on Instagram; may be empty.
+    pub full_name: String,
+    /// Instagram's id of the profile picture last set.
+    pub avatar_id: Option<String>,
+    /// Where that picture is on the homeserver.
+    pub avatar: Option<OwnedMxcUri>,
+    /// Display name last set on the homeserver; empty until then.
+    pub displayname: String,
+    /// When the profile was last fetched from Instagram.
+    pub fetched_at: Timestamp,
+}
+
+/// One Instagram account attached to one Matrix user.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Login {
+    /// The account.
+    pub id: LoginId,
+    /// Whose it is.
+    pub user: OwnedUserId,
+    /// Handle without `@`.
+    pub username: String,
+    /// Durable state; the live connection is not recorded.
+    pub state: LoginState,
+    /// Why, in words for the user, when the state is not `Active`.
+    pub reason: Option<String>,
+    /// Nothing older than this is bridged unless asked for.
+    pub created_at: Timestamp,
+}
+
+/// Whether a login may connect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoginState {
+    /// Connects whenever the bridge runs.
+    Active,
+    /// Instagram ended the session; a new login is needed.
+    LoggedOut,
+    /// Instagram asks for something only the user can do in the app (challenge, consent, checkpoint).
+    ActionRequired,
+}
