@@ -1,0 +1,5 @@
+//! Placeholder.
+
+pub mod http;
+pub mod realtime;
+pub mod tls;
