@@ -47,7 +47,7 @@ pub struct Item {
 }
 
 /// Names an earlier item.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReplyTo {
     /// Instagram's id.
     pub item: ItemId,

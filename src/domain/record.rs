@@ -2,7 +2,9 @@
 
 use ruma::{OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId};
 
-use super::ids::{ClientContext, ItemId, LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, Timestamp};
+use super::ids::{
+    ClientContext, ItemId, LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, Timestamp,
+};
 
 /// Where a session resumes. Only the Instagram adapter gives the numbers a meaning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,0 +1,267 @@
+//! Turns the content of a Matrix message into texts for Instagram.
+
+use std::collections::BTreeMap;
+
+use ruma::OwnedUserId;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::html;
+use super::split::split;
+use crate::domain::event::ReplyTo;
+use crate::domain::ids::RemoteUserId;
+use crate::domain::notice::Notice;
+
+/// What has to be known besides the content.
+#[derive(Clone, Debug)]
+pub struct OutgoingFacts {
+    /// How an action of the sender reads on Instagram: "* Anna waves".
+    pub sender_name: String,
+    /// The item answered, when it was bridged.
+    pub reply_to: Option<ReplyTo>,
+    /// Handles of the mentioned users that have one.
+    pub mentioned: BTreeMap<OwnedUserId, (RemoteUserId, String)>,
+    /// Characters Instagram takes in one message.
+    pub max_characters: usize,
+    /// Whether `m.notice` is bridged.
+    pub notices: bool,
+}
+
+/// One message for Instagram.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TextPart {
+    /// What it says.
+    pub text: String,
+    /// The item it answers.
+    pub reply_to: Option<ReplyTo>,
+    /// Users mentioned in it.
+    pub mentions: Vec<RemoteUserId>,
+}
+
+/// The content of a Matrix message as far as it matters here. Unknown fields are of no consequence.
+#[derive(Deserialize, Debug, Default)]
+pub struct MessageContent {
+    /// `m.text` and so on.
+    #[serde(default)]
+    pub msgtype: String,
+    /// Plain text.
+    #[serde(default)]
+    pub body: String,
+    format: Option<String>,
+    formatted_body: Option<String>,
+    #[serde(rename = "m.mentions", default, deserialize_with = "tolerant")]
+    mentions: Mentions,
+    #[serde(rename = "m.relates_to", default, deserialize_with = "tolerant")]
+    relates_to: RelatesTo,
+}
+
+#[derive(Deserialize, Debug, Default)]
+struct Mentions {
+    #[serde(default)]
+    user_ids: Vec<OwnedUserId>,
+}
+
+#[derive(Deserialize, Debug, Default)]
+struct RelatesTo {
+    rel_type: Option<String>,
+    #[serde(rename = "m.in_reply_to")]
+    in_reply_to: Option<InReplyTo>,
+    #[serde(default)]
+    is_falling_back: bool,
+}
+
+#[derive(Deserialize, Debug)]
+struct InReplyTo {
+    event_id: String,
+}
+
+/// A field of the wrong shape counts as absent.
+fn tolerant<'de, D: serde::Deserializer<'de>, T: Default + serde::de::DeserializeOwned>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(from)?).unwrap_or_default())
+}
+
+impl MessageContent {
+    /// Reads a content. None when it is not even an object with the right basic types.
+    pub fn from_value(content: &Value) -> Option<Self> {
+        Self::deserialize(content).ok()
+    }
+
+    /// The event that is answered. A thread's fallback reply is not an answer.
+    pub fn reply_target(&self) -> Option<&str> {
+        self.relates_to.in_reply_to.as_ref().filter(|_| !self.relates_to.is_falling_back).map(|to| to.event_id.as_str())
+    }
+
+    /// True for the new version of an earlier message.
+    pub fn is_edit(&self) -> bool {
+        self.relates_to.rel_type.as_deref() == Some("m.replace")
+    }
+
+    /// Users mentioned on purpose, and those linked in the text.
+    pub fn mentioned_users(&self) -> Vec<OwnedUserId> {
+        let mut users = self.mentions.user_ids.clone();
+        for href in self.html().unwrap_or_default().split("href=\"").skip(1) {
+            users.extend(html::mentioned_user(href.split('"').next().unwrap_or_default()));
+        }
+        users.sort();
+        users.dedup();
+        users
+    }
+
+    fn html(&self) -> Option<&str> {
+        self.formatted_body.as_deref().filter(|_| self.format.as_deref() == Some("org.matrix.custom.html"))
+    }
+
+    /// The text in plain words, without the quoted fallback of old clients.
+    fn text(&self, facts: &OutgoingFacts) -> String {
+        let names = facts.mentioned.iter().map(|(user, (_, name))| (user.clone(), name.clone())).collect();
+        if let Some(text) = self.html().and_then(|html| html::flatten(html, &names)) {
+            return text;
+        }
+        match self.reply_target() {
+            Some(_) if self.body.starts_with("> <@") || self.body.starts_with("> * <@") => {
+                self.body.split_once("\n\n").map_or("", |(_, rest)| rest).to_owned()
+            }
+            _ => self.body.clone(),
+        }
+    }
+}
+
+/// The messages for Instagram, in order. Empty when there is nothing to send.
+///
+/// # Errors
+/// A notice for the sender when the message can never be sent.
+pub fn to_remote(content: &MessageContent, facts: &OutgoingFacts) -> Result<Vec<TextPart>, Notice> {
+    if content.is_edit() {
+        return Err(Notice::new("Your edit was not bridged: Instagram still shows the earlier text.")
+            .with_hint("send the correction as a new message."));
+    }
+    let text = match content.msgtype.as_str() {
+        "m.text" => content.text(facts),
+        "m.notice" if facts.notices => content.text(facts),
+        "m.notice" => return Ok(Vec::new()),
+        "m.emote" => format!("* {} {}", facts.sender_name, content.text(facts)),
+        other => {
+            let what = match other {
+                "m.image" => "an image",
+                "m.video" => "a video",
+                "m.audio" => "a recording",
+                "m.file" => "a file",
+                "m.location" => "a location",
+                _ => "a message of this kind",
+            };
+            return Err(Notice::new(format!("Your message was not sent: this bridge cannot send {what} yet."))
+                .with_hint("text messages work; send a link, or use the Instagram app."));
+        }
+    };
+    if text.is_empty() {
+        return Err(Notice::new("Your message was not sent: it is empty, and Instagram takes no empty messages."));
+    }
+    let mentions: Vec<RemoteUserId> = facts.mentioned.values().map(|(id, _)| id.clone()).collect();
+    let parts = split(&text, facts.max_characters.max(1), |_| 1);
+    Ok(parts
+        .into_iter()
+        .enumerate()
+        .map(|(n, text)| TextPart {
+            text: text.to_owned(),
+            reply_to: facts.reply_to.clone().filter(|_| n == 0),
+            mentions: if n == 0 { mentions.clone() } else { Vec::new() },
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::owned_user_id;
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::ids::ItemId;
+
+    fn facts() -> OutgoingFacts {
+        OutgoingFacts {
+            sender_name: "Anna".into(),
+            reply_to: None,
+            mentioned: BTreeMap::new(),
+            max_characters: 1000,
+            notices: true,
+        }
+    }
+
+    fn send(content: &Value, facts: &OutgoingFacts) -> Result<Vec<TextPart>, Notice> {
+        to_remote(&MessageContent::from_value(content).unwrap(), facts)
+    }
+
+    fn texts(content: &Value) -> Vec<String> {
+        send(content, &facts()).unwrap().into_iter().map(|part| part.text).collect()
+    }
+
+    #[test]
+    fn a_plain_text_is_not_touched() {
+        for body in ["hello", " spaces  ", "a\nb\n", "\u{202e}bidi\u{1}", "👩‍👩‍👧‍👦"] {
+            assert_eq!(texts(&json!({"msgtype": "m.text", "body": body})), [body]);
+        }
+    }
+
+    #[test]
+    fn an_emote_reads_as_an_action() {
+        assert_eq!(texts(&json!({"msgtype": "m.emote", "body": "waves"})), ["* Anna waves"]);
+    }
+
+    #[test]
+    fn notices_can_be_switched_off() {
+        let content = json!({"msgtype": "m.notice", "body": "beep"});
+        assert_eq!(send(&content, &facts()).unwrap().len(), 1);
+        assert!(send(&content, &OutgoingFacts { notices: false, ..facts() }).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_long_text_is_split_and_only_the_first_part_answers() {
+        let reply = ReplyTo { item: ItemId::new("7"), client_context: None };
+        let facts = OutgoingFacts { reply_to: Some(reply), max_characters: 100, ..facts() };
+        let body = "wörter und wörter ".repeat(30);
+        let parts = send(&json!({"msgtype": "m.text", "body": body}), &facts).unwrap();
+        assert_eq!(parts.iter().map(|part| part.text.as_str()).collect::<String>(), body);
+        assert!(parts.iter().all(|part| part.text.chars().count() <= 100));
+        assert!(parts[0].reply_to.is_some() && parts[1..].iter().all(|part| part.reply_to.is_none()));
+    }
+
+    #[test]
+    fn the_reply_fallback_of_old_clients_is_dropped() {
+        let content = json!({"msgtype": "m.text", "body": "> <@bob:test> old\n> text\n\nnew",
+            "m.relates_to": {"m.in_reply_to": {"event_id": "$x"}}});
+        assert_eq!(texts(&content), ["new"]);
+    }
+
+    #[test]
+    fn a_mention_names_the_handle_and_the_user() {
+        let user = owned_user_id!("@instagram_5:test");
+        let facts =
+            OutgoingFacts { mentioned: BTreeMap::from([(user, (RemoteUserId::new("5"), "carol".into()))]), ..facts() };
+        let content = json!({"msgtype": "m.text", "body": "hi Carol", "format": "org.matrix.custom.html",
+            "formatted_body": "hi <a href=\"https://matrix.to/#/@instagram_5:test\">Carol</a>",
+            "m.mentions": {"user_ids": ["@instagram_5:test"]}});
+        let parts = send(&content, &facts).unwrap();
+        assert_eq!(parts[0].text, "hi @carol");
+        assert_eq!(parts[0].mentions, [RemoteUserId::new("5")]);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_says_so() {
+        for content in [
+            json!({"msgtype": "m.image", "body": "cat.jpg"}),
+            json!({"msgtype": "m.text", "body": ""}),
+            json!({"msgtype": "m.text", "body": "* new", "m.relates_to": {"rel_type": "m.replace", "event_id": "$x"}}),
+            json!({"msgtype": "org.example.odd", "body": "?"}),
+        ] {
+            assert!(!send(&content, &facts()).unwrap_err().statement.is_empty());
+        }
+    }
+
+    #[test]
+    fn fields_of_the_wrong_shape_count_as_absent() {
+        let content = json!({"msgtype": "m.text", "body": "x", "m.mentions": 7, "m.relates_to": ["no"]});
+        assert_eq!(texts(&content), ["x"]);
+    }
+}
