@@ -1,0 +1,222 @@
+//! The whole: what its parts share, how they start and how they end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
+use tokio::net::TcpListener;
+
+use crate::config::Config;
+use crate::domain::ids::LoginId;
+use crate::domain::notice::Notice;
+use crate::domain::record::{Login, LoginState};
+use crate::inbox::Receiver;
+use crate::lane::{Lanes, StepError};
+use crate::login::Sessions;
+use crate::network::{Network, Remote, RemoteError};
+use crate::runtime::{self, Tasks};
+use crate::store::{Store, StoreOptions};
+use crate::{cli, matrix};
+
+/// How long the first signal to end is given.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// What every part of the bridge may use. Nothing in it matters after a restart.
+pub struct Bridge {
+    /// As read at the start.
+    pub config: Arc<Config>,
+    /// The database.
+    pub store: Store,
+    /// The homeserver.
+    pub matrix: matrix::Client,
+    /// Instagram.
+    pub network: Network,
+    /// The live logins.
+    pub sessions: Sessions,
+    /// The queues at work.
+    pub lanes: Lanes,
+    /// Every task.
+    pub tasks: Tasks,
+    bot: OwnedUserId,
+    /// Users whose next message is their session, and where.
+    pending_logins: Mutex<HashMap<OwnedUserId, OwnedRoomId>>,
+}
+
+impl Bridge {
+    /// The bridge bot.
+    pub fn bot(&self) -> &UserId {
+        &self.bot
+    }
+
+    /// What a login can do. An error that waits while the login is known but not started.
+    pub async fn remote(&self, login: &LoginId) -> Result<Remote, StepError> {
+        if let Some(running) = self.sessions.get(login) {
+            return Ok(running.remote.clone());
+        }
+        self.known_login(login).await?;
+        Err(StepError::Remote { login: login.clone(), error: RemoteError::NotConnected })
+    }
+
+    /// A login that has not been removed.
+    pub async fn known_login(&self, login: &LoginId) -> Result<Login, StepError> {
+        self.store.login(login).await?.ok_or_else(|| StepError::Refuse(Notice::new("The login was removed meanwhile.")))
+    }
+
+    /// The user's next message in this room is a session.
+    pub fn await_login(&self, user: &UserId, room: &RoomId) {
+        self.pending_logins.lock().unwrap_or_else(PoisonError::into_inner).insert(user.to_owned(), room.to_owned());
+    }
+
+    /// True if a session was awaited from the user in this room; it is not any more.
+    pub fn take_pending_login(&self, user: &UserId, room: &RoomId) -> bool {
+        let mut pending = self.pending_logins.lock().unwrap_or_else(PoisonError::into_inner);
+        if pending.get(user).is_some_and(|awaited| awaited == room) { pending.remove(user).is_some() } else { false }
+    }
+}
+
+/// Runs the bridge until it is told to end.
+///
+/// # Errors
+/// One sentence with the cure when it cannot start.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let config = Arc::new(config);
+    let bridge = start(&config).await?;
+    let first = cli::shutdown_signal().await;
+    tracing::info!(signal = first, "ending");
+    let ended = tokio::select! {
+        ended = bridge.tasks.end(GRACE) => ended,
+        _ = cli::shutdown_signal() => false,
+    };
+    if !ended {
+        tracing::warn!("not everything ended in time; nothing is lost, it resumes at the next start");
+    }
+    bridge.store.close().await;
+    Ok(())
+}
+
+async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
+    let store = Store::open(&StoreOptions {
+        uri: config.database.uri.clone(),
+        max_connections: config.database.max_connections,
+        key: config.seal_key(),
+    })
+    .await?;
+    let bot = config.bot_user_id();
+    let matrix = matrix::Client::new(config.matrix_options())?;
+    let network = Network::new(config)?;
+    let listen = config.listen_address();
+    let listener = TcpListener::bind(&listen).await.with_context(|| listen_hint(&listen))?;
+    let bridge = Arc::new(Bridge {
+        config: Arc::clone(config),
+        store,
+        matrix,
+        network,
+        sessions: Sessions::default(),
+        lanes: Lanes::default(),
+        tasks: Tasks::default(),
+        bot,
+        pending_logins: Mutex::default(),
+    });
+    serve(&bridge, listener);
+    tracing::info!(address = %listen, "listening");
+    let logins = bridge.store.logins().await?;
+    check_homeserver(&bridge, logins.is_empty()).await?;
+    for lane in bridge.store.pending_lanes().await? {
+        bridge.lanes.wake(&bridge, lane);
+    }
+    for login in logins {
+        start_login(&bridge, &login).await?;
+    }
+    keep_house(&bridge);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+    Ok(bridge)
+}
+
+fn listen_hint(listen: &str) -> String {
+    format!("cannot listen on {listen}; is another bridge running? Choose another `appservice.port`, and the same in `appservice.address`")
+}
+
+fn serve(bridge: &Arc<Bridge>, listener: TcpListener) {
+    let router = matrix::router(
+        bridge.config.hs_token(),
+        Arc::new(Receiver(Arc::clone(bridge))),
+        bridge.config.body_limit(),
+    );
+    let shutdown = bridge.tasks.shutdown().clone();
+    bridge.tasks.spawn("listener", async move {
+        let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!(%error, "listener ended");
+        }
+    });
+}
+
+/// Tests both directions of the connection to the homeserver. A first start ends on trouble; a bridge that has logins
+/// goes on, takes what Instagram sends into its inbox, and keeps testing.
+async fn check_homeserver(bridge: &Arc<Bridge>, first_start: bool) -> anyhow::Result<()> {
+    let error = match bridge.matrix.self_test(&bridge.config.appservice.id).await {
+        Ok(()) => return prepare_bot(bridge).await,
+        Err(error) => error,
+    };
+    if first_start {
+        return Err(error.into());
+    }
+    tracing::error!(%error, "the homeserver test failed; messages wait until it succeeds");
+    let task = Arc::clone(bridge);
+    bridge.tasks.spawn("homeserver test", async move {
+        let mut pause = Duration::from_secs(1);
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = task.tasks.shutdown().cancelled() => return,
+            }
+            pause = (pause * 2).min(Duration::from_secs(15));
+            match task.matrix.self_test(&task.config.appservice.id).await {
+                Ok(()) => {
+                    tracing::info!("the homeserver test succeeded");
+                    task.lanes.hurry();
+                    if let Err(error) = prepare_bot(&task).await {
+                        tracing::warn!(%error, "the bot's profile could not be set");
+                    }
+                    return;
+                }
+                Err(error) => tracing::error!(%error, "the homeserver test failed again"),
+            }
+        }
+    });
+    Ok(())
+}
+
+async fn prepare_bot(bridge: &Bridge) -> anyhow::Result<()> {
+    bridge.matrix.ensure_registered(bridge.bot()).await?;
+    bridge.matrix.set_displayname(bridge.bot(), &bridge.config.appservice.bot_displayname).await?;
+    Ok(())
+}
+
+async fn start_login(bridge: &Arc<Bridge>, login: &Login) -> anyhow::Result<()> {
+    let remote = bridge.store.session(&login.id).await?.and_then(|json| bridge.network.remote(&login.id, &json));
+    match (remote, login.state) {
+        (Some(remote), LoginState::Active) => bridge.sessions.start(bridge, remote),
+        (Some(remote), _) => bridge.sessions.keep_stopped(bridge, remote, login.reason.clone().unwrap_or_default()),
+        (None, _) => tracing::error!(login = %login.id, "the stored session cannot be read; its user has to log in again"),
+    }
+    Ok(())
+}
+
+/// Forgets keys that no repeated delivery can need any more.
+fn keep_house(bridge: &Arc<Bridge>) {
+    let task = Arc::clone(bridge);
+    bridge.tasks.spawn("housekeeper", async move {
+        loop {
+            if let Err(error) = task.store.prune(runtime::now()).await {
+                tracing::warn!(%error, "housekeeping failed");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(3600)) => {}
+                () = task.tasks.shutdown().cancelled() => return,
+            }
+        }
+    });
+}

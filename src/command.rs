@@ -1,0 +1,139 @@
+//! Commands to the bridge bot: every message in the management room, and messages with the prefix elsewhere.
+
+mod account;
+mod status;
+
+use std::sync::Arc;
+
+use ruma::{OwnedRoomId, OwnedUserId, RoomId};
+use serde_json::json;
+
+use crate::bridge::Bridge;
+use crate::config::Permission;
+use crate::domain::convert::to_matrix::REQUEST_KEY;
+use crate::domain::ids::LoginId;
+use crate::domain::notice::Notice;
+use crate::domain::request_id;
+use crate::lane::StepError;
+use crate::matrix::{Intent, NewRoom};
+use crate::portal::RoomEvent;
+use crate::runtime;
+
+/// Who said what to the bot, and where.
+pub(crate) struct Asked<'a> {
+    /// Of the message, for the ids of our answers.
+    pub event: &'a RoomEvent,
+    /// Everything after the command's name.
+    pub rest: &'a str,
+}
+
+const HELP: &str = "\
+`help` – this list
+`login` – attach an Instagram account with the cookie of a session in your browser
+`logout [username] [keep|remove]` – end the session at Instagram; keep the rooms (default) or remove them
+`list-logins` – your accounts and their state
+`ping` – whether messages really arrive, with the evidence
+`reconnect [username]` – connect anew, for example after you confirmed something in the app
+`cancel` – stop a login that waits for your cookie
+`version` – what is running here";
+
+/// True for messages that are for the bot although they are in a portal.
+pub fn is_command(bridge: &Bridge, event: &RoomEvent) -> bool {
+    let body = event.content["body"].as_str().unwrap_or_default();
+    stripped(bridge, body).is_some()
+}
+
+/// The rest of a message that starts with the prefix and a space, or is the prefix.
+fn stripped<'a>(bridge: &Bridge, body: &'a str) -> Option<&'a str> {
+    let rest = body.strip_prefix(bridge.config.command_prefix())?;
+    (rest.is_empty() || rest.starts_with(char::is_whitespace)).then(|| rest.trim_start())
+}
+
+/// Handles a message that is not for a thread. Messages that are not for the bot either are left alone.
+pub async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepError> {
+    let body = event.content["body"].as_str().unwrap_or_default();
+    let prefixed = stripped(bridge, body);
+    let own_room = bridge.store.user_of_management_room(&event.room_id).await?.as_ref() == Some(&event.sender);
+    let text = match (prefixed, own_room) {
+        (Some(text), _) => text,
+        (None, true) if event.content["msgtype"] == "m.text" => body.trim_start(),
+        _ => return Ok(()),
+    };
+    if bridge.config.permission(&event.sender) < Permission::User {
+        let notice = Notice::new("You may not use this bridge.").with_hint("ask its admin to add you to `permissions`.");
+        return reply(bridge, event, &notice.to_string()).await;
+    }
+    if bridge.take_pending_login(&event.sender, &event.room_id) && !is_name(text) {
+        return account::log_in(bridge, &Asked { event, rest: text }).await;
+    }
+    let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let asked = Asked { event, rest: rest.trim() };
+    match name.to_ascii_lowercase().as_str() {
+        "help" | "" => reply(bridge, event, HELP).await,
+        "version" => reply(bridge, event, &format!("puppetgram {}", env!("CARGO_PKG_VERSION"))).await,
+        "login" if asked.rest.is_empty() => account::ask_for_cookie(bridge, &asked).await,
+        "login" => account::log_in(bridge, &asked).await,
+        "cancel" => reply(bridge, event, "Nothing is waiting any more.").await,
+        "logout" => account::log_out(bridge, &asked).await,
+        "list-logins" => status::list_logins(bridge, &asked).await,
+        "ping" => status::ping(bridge, &asked).await,
+        "reconnect" => account::reconnect(bridge, &asked).await,
+        _ => {
+            let notice = Notice::new("I do not know this command.").with_hint("`help` lists what I understand.");
+            reply(bridge, event, &notice.to_string()).await
+        }
+    }
+}
+
+/// True for a text that is one of our commands, so that someone who changed their mind is not told about cookies.
+fn is_name(text: &str) -> bool {
+    let first = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    ["help", "version", "login", "logout", "list-logins", "ping", "reconnect", "cancel"].contains(&first.as_str())
+}
+
+/// Says hello in a new management room.
+pub async fn welcome(bridge: &Bridge, event: &RoomEvent) -> Result<(), StepError> {
+    let text = "Hello, I am the Instagram bridge. Send `login` to attach your account, or `help` for everything else.";
+    reply(bridge, event, text).await
+}
+
+/// Answers an event. The same answer to the same event is sent once.
+pub(crate) async fn reply(bridge: &Bridge, event: &RoomEvent, text: &str) -> Result<(), StepError> {
+    let request = request_id::notice_transaction(event.event_id.as_str(), &format!("reply {text}"));
+    send(bridge, &event.room_id, text, &request).await
+}
+
+async fn send(bridge: &Bridge, room: &RoomId, text: &str, request: &crate::domain::ids::RequestId) -> Result<(), StepError> {
+    let content = json!({"msgtype": "m.notice", "body": text, "m.mentions": {}, REQUEST_KEY: request});
+    bridge.matrix.send(&Intent::Bot, room, "m.room.message", &content, request, None).await?;
+    Ok(())
+}
+
+/// Tells the owner of a login something in their management room. Trouble in telling is logged.
+pub async fn tell_owner(bridge: &Bridge, login: &LoginId, notice: &Notice) {
+    let told = async {
+        let Some(known) = bridge.store.login(login).await? else { return Ok(()) };
+        let room = management_room(bridge, &known.user).await?;
+        let request = request_id::notice_transaction(login.as_str(), &format!("{} {}", runtime::now().0, notice));
+        send(bridge, &room, &notice.to_string(), &request).await
+    };
+    if let Err(error) = told.await {
+        tracing::warn!(%login, %error, "owner could not be told");
+    }
+}
+
+/// The user's management room; made when there is none.
+async fn management_room(bridge: &Bridge, user: &OwnedUserId) -> Result<OwnedRoomId, StepError> {
+    if let Some(room) = bridge.store.management_room(user).await? {
+        return Ok(room);
+    }
+    let room = NewRoom {
+        is_direct: true,
+        topic: Some("Management of your Instagram bridge".to_owned()),
+        invite: vec![user.clone()],
+        ..NewRoom::default()
+    };
+    let room = bridge.matrix.create_room(&room).await?;
+    bridge.store.set_management_room(user, &room).await?;
+    Ok(room)
+}

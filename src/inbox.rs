@@ -1,0 +1,114 @@
+//! Accepting: what arrives from the homeserver becomes rows of the inbox, committed before it is confirmed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ruma::{OwnedUserId, RoomAliasId, UserId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::bridge::Bridge;
+use crate::domain::ids::LaneKey;
+use crate::domain::record::{NewRow, Origin};
+use crate::matrix::{Busy, Inbox};
+use crate::portal::ghost;
+use crate::{failpoint, runtime};
+
+/// Pending rows at which both sides are made to wait.
+const DEEP: i64 = 20_000;
+
+/// How long a transaction is held back before the homeserver is told to come again.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until the inbox has room, at most `patience`. False if it has none then.
+pub async fn has_room(bridge: &Bridge, patience: Duration) -> bool {
+    let deadline = tokio::time::Instant::now() + patience;
+    loop {
+        match bridge.store.inbox_depth().await {
+            Ok(depth) if depth < DEEP => return true,
+            Ok(depth) => tracing::warn!(depth, "inbox is deep; holding back"),
+            Err(error) => tracing::error!(%error, "cannot read the inbox"),
+        }
+        if tokio::time::Instant::now() >= deadline || bridge.tasks.is_ending() {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Receives what the listener hears.
+pub struct Receiver(pub Arc<Bridge>);
+
+#[async_trait]
+impl Inbox for Receiver {
+    async fn accept(
+        &self,
+        txn_id: &str,
+        events: Vec<Box<RawValue>>,
+        _ephemeral: Vec<Box<RawValue>>,
+    ) -> Result<(), Busy> {
+        let bridge = &self.0;
+        if !has_room(bridge, PATIENCE).await {
+            return Err(Busy);
+        }
+        let rows: Vec<NewRow> = events.into_iter().filter_map(|event| row(bridge, event)).collect();
+        failpoint::hit("transaction-before-commit");
+        let accepted = bridge.store.accept_transaction(txn_id, rows, runtime::now()).await.map_err(|error| {
+            tracing::error!(%error, "transaction could not be stored");
+            Busy
+        })?;
+        failpoint::hit("transaction-after-commit");
+        for lane in accepted.lanes {
+            bridge.lanes.wake(bridge, lane);
+        }
+        Ok(())
+    }
+
+    async fn knows_user(&self, user: &UserId) -> bool {
+        let Some(id) = ghost::remote_user(&self.0, user) else { return user == self.0.bot() };
+        matches!(self.0.store.ghost(&id).await, Ok(Some(_)))
+    }
+
+    async fn knows_alias(&self, _alias: &RoomAliasId) -> bool {
+        // Aliases are made together with their rooms, so that none is ever waiting to be made.
+        false
+    }
+}
+
+/// What decides where an event goes.
+#[derive(Deserialize)]
+struct Envelope {
+    event_id: String,
+    room_id: String,
+    sender: OwnedUserId,
+    #[serde(rename = "type")]
+    kind: String,
+    state_key: Option<String>,
+}
+
+/// The row of an event; none for our own users' events and for kinds that mean nothing to the bridge yet.
+fn row(bridge: &Bridge, event: Box<RawValue>) -> Option<NewRow> {
+    let Ok(envelope) = serde_json::from_str::<Envelope>(event.get()) else {
+        tracing::warn!(size = event.get().len(), "event of an unexpected shape was left out");
+        return None;
+    };
+    let Envelope { event_id, room_id, sender, kind, state_key } = envelope;
+    let ours = |user: &UserId| user == bridge.bot() || ghost::remote_user(bridge, user).is_some();
+    let wanted = match kind.as_str() {
+        "m.room.message" | "m.room.encrypted" | "m.sticker" => state_key.is_none(),
+        "m.room.member" => state_key.as_deref() == Some(bridge.bot().as_str()),
+        _ => false,
+    };
+    if ours(&sender) || !wanted {
+        tracing::debug!(kind, "event left out");
+        return None;
+    }
+    Some(NewRow {
+        lane: LaneKey::outgoing(&room_id, sender.as_str()),
+        origin: Origin::Matrix,
+        dedup_key: event_id,
+        payload: String::from(Box::<str>::from(event)),
+        echo: None,
+    })
+}

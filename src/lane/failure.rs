@@ -1,0 +1,200 @@
+//! What an error means for the row it stopped: try again, wait for the login, or give up and say so.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bridge::Bridge;
+use crate::domain::ids::{LaneKey, LoginId, Timestamp};
+use crate::domain::notice::Notice;
+use crate::domain::record::{InboxRow, Settlement};
+use crate::matrix::HomeserverError;
+use crate::network::RemoteError;
+use crate::portal::notify;
+use crate::runtime;
+use crate::store::StoreError;
+
+/// A row that could not be handled. Rows before it are settled, rows after it untouched.
+#[derive(Debug)]
+pub struct Stop {
+    /// The row.
+    pub row: InboxRow,
+    /// What stopped it.
+    pub error: StepError,
+}
+
+/// Everything that can stop a row.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The homeserver.
+    #[error(transparent)]
+    Homeserver(#[from] HomeserverError),
+    /// Instagram, for this login.
+    #[error("login {login}: {error}")]
+    Remote {
+        /// Whose request it was.
+        login: LoginId,
+        /// What Instagram said.
+        error: RemoteError,
+    },
+    /// It can never work; this is for the sender.
+    #[error("refused: {}", .0.statement)]
+    Refuse(Notice),
+    /// Something it builds on is still on its way.
+    #[error("not yet: {0}")]
+    Later(&'static str),
+    /// The bridge itself is at fault.
+    #[error("internal error")]
+    Bug,
+}
+
+/// What becomes of the row.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Trouble outside: keep the row and the order, try again. Nothing is written down.
+    Wait(Duration),
+    /// Try again at a time that is remembered over restarts.
+    Retry(Duration),
+    /// It will never work: say so, park it, go on.
+    Refuse(Notice),
+}
+
+/// Decides what an error means. `trouble` counts the failures in a row, this one included.
+pub fn disposition(error: &StepError, row: &InboxRow, trouble: u32, give_up_after: Duration, now: Timestamp) -> Disposition {
+    let backoff = Duration::from_millis(250 * 2_u64.pow(trouble.saturating_sub(1).min(5)));
+    let incoming = row.lane.is_incoming();
+    let age = Duration::from_millis(now.0.saturating_sub(row.accepted_at.0).max(0).unsigned_abs());
+    let too_old = !incoming && age > give_up_after;
+    match error {
+        StepError::Store(_) => Disposition::Wait(backoff),
+        StepError::Homeserver(error) if error.is_transient() => Disposition::Wait(backoff),
+        StepError::Homeserver(HomeserverError::UnknownToken) => Disposition::Wait(Duration::from_secs(10)),
+        // A ghost may have been removed from the room: its membership is repaired before the next try.
+        StepError::Homeserver(_) if row.attempts < 3 => Disposition::Retry(Duration::from_millis(200)),
+        StepError::Homeserver(error) => Disposition::Refuse(homeserver_notice(error)),
+        StepError::Later(_) if row.attempts < 20 => Disposition::Retry(Duration::from_millis(100)),
+        StepError::Later(_) => Disposition::Refuse(Notice::new("A message was not bridged: what it refers to never came.")),
+        StepError::Remote { error, .. } if too_old || !error.is_transient() => Disposition::Refuse(remote_notice(error)),
+        StepError::Remote { error, .. } => match error.retry_after() {
+            Some(after) => Disposition::Retry(after),
+            None => Disposition::Wait(backoff),
+        },
+        StepError::Refuse(notice) => Disposition::Refuse(notice.clone()),
+        StepError::Bug => Disposition::Refuse(
+            Notice::new("A message was not bridged: the bridge has a fault in handling it.")
+                .with_hint("the admin finds the details in the log; the message is kept."),
+        ),
+    }
+}
+
+fn homeserver_notice(error: &HomeserverError) -> Notice {
+    match error {
+        HomeserverError::TooLarge => Notice::new("A message was not bridged: it is larger than this server takes."),
+        _ => Notice::new("A message was not bridged: the homeserver refused it.").with_hint("the admin finds the reason in the log."),
+    }
+}
+
+fn remote_notice(error: &RemoteError) -> Notice {
+    let (reason, hint) = error.explain();
+    let notice = Notice::new(format!("Your message was not sent: {reason}"));
+    match hint {
+        Some(hint) => notice.with_hint(hint),
+        None => notice,
+    }
+}
+
+/// Acts on a stop. `wait` pauses the lane.
+pub(super) async fn dispose<F: Future<Output = ()>>(
+    bridge: &Arc<Bridge>,
+    lane: &LaneKey,
+    stop: &Stop,
+    trouble: u32,
+    wait: impl Fn(Duration) -> F,
+) {
+    let Stop { row, error } = stop;
+    let now = runtime::now();
+    let saved = match disposition(error, row, trouble, bridge.config.give_up_after(), now) {
+        Disposition::Wait(pause) => {
+            tracing::warn!(row = row.id.0, trouble, %error, "waiting");
+            wait(runtime::with_jitter(pause, 0.2)).await;
+            Ok(())
+        }
+        Disposition::Retry(after) => {
+            tracing::info!(row = row.id.0, attempts = row.attempts, %error, "will try again");
+            let at = now.0.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
+            bridge.store.put_back(row.id, Timestamp(at), &error.to_string()).await
+        }
+        Disposition::Refuse(notice) => {
+            tracing::warn!(row = row.id.0, %lane, %error, "parked");
+            notify::about_row(bridge, row, &notice).await;
+            let parked = Settlement { row: row.id, mappings: Vec::new(), failure: Some(error.to_string()) };
+            bridge.store.settle(vec![parked], now).await
+        }
+    };
+    if let Err(error) = saved {
+        tracing::error!(row = row.id.0, %error, "cannot update the inbox");
+        wait(Duration::from_secs(1)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{RowId, ThreadId};
+    use crate::domain::record::Origin;
+
+    const GIVE_UP: Duration = Duration::from_secs(3600);
+
+    fn row(lane: LaneKey, attempts: i64) -> InboxRow {
+        InboxRow {
+            id: RowId(1),
+            lane,
+            origin: Origin::Matrix,
+            dedup_key: String::new(),
+            payload: String::new(),
+            attempts,
+            accepted_at: Timestamp(0),
+        }
+    }
+
+    fn outgoing() -> InboxRow {
+        row(LaneKey::outgoing("!room", "@anna:test"), 0)
+    }
+
+    fn remote(error: RemoteError) -> StepError {
+        StepError::Remote { login: LoginId::new("1"), error }
+    }
+
+    #[test]
+    fn a_homeserver_that_is_down_is_waited_for_without_end() {
+        let error = StepError::Homeserver(HomeserverError::Timeout);
+        let late = Timestamp(i64::MAX / 2);
+        let incoming = row(LaneKey::incoming(&ThreadId::new("1")), 1_000_000);
+        assert!(matches!(disposition(&error, &incoming, 9, GIVE_UP, late), Disposition::Wait(_)));
+    }
+
+    #[test]
+    fn an_uncertain_send_is_tried_again_and_given_up_when_it_is_old() {
+        let error = remote(RemoteError::Uncertain);
+        assert!(!matches!(disposition(&error, &outgoing(), 1, GIVE_UP, Timestamp(0)), Disposition::Refuse(_)));
+        let later = Timestamp(3_600_001);
+        assert!(matches!(disposition(&error, &outgoing(), 1, GIVE_UP, later), Disposition::Refuse(_)));
+    }
+
+    #[test]
+    fn what_instagram_refuses_is_refused_at_once_with_its_reason() {
+        let error = remote(RemoteError::Rejected("this person takes no messages".into()));
+        let Disposition::Refuse(notice) = disposition(&error, &outgoing(), 1, GIVE_UP, Timestamp(0)) else { panic!() };
+        assert!(notice.statement.contains("this person takes no messages"));
+    }
+
+    #[test]
+    fn waiting_for_a_reply_target_ends() {
+        let waiting = row(LaneKey::outgoing("!room", "@anna:test"), 20);
+        let error = StepError::Later("reply target");
+        assert!(matches!(disposition(&error, &waiting, 1, GIVE_UP, Timestamp(0)), Disposition::Refuse(_)));
+    }
+}

@@ -1,0 +1,192 @@
+//! The half of a session that listens: one task owns it, and hands on batches for the inbox.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use instagram::client::realtime as client;
+use instagram::realtime::{AckToken, CloseReason, Event, RealtimeOptions};
+
+use super::decode::{self, Heard};
+use super::error::SessionEnd;
+use super::remote::Remote;
+use super::Network;
+use crate::domain::record::{Cursor, NewRow};
+use crate::runtime;
+
+/// Publishes that are taken together, so that they share a commit.
+const GATHER: usize = 64;
+
+/// Listens on one connection.
+pub struct Events {
+    remote: Remote,
+    events: client::Events,
+    handle: client::Handle,
+    cursor: Cursor,
+    /// An event that ended a gathering and is still to be handed on.
+    put_aside: Option<Event>,
+}
+
+/// Rows to be stored before they are confirmed.
+#[derive(Debug)]
+pub struct Batch {
+    /// For the inbox, in order.
+    pub rows: Vec<NewRow>,
+    /// Where to resume once the rows are stored.
+    pub cursor: Cursor,
+    acks: Vec<AckToken>,
+}
+
+/// What a session has to react to.
+#[derive(Debug)]
+pub enum SessionEvent {
+    /// Subscribed: from here on every message comes.
+    Subscribed,
+    /// Something to store.
+    Batch(Batch),
+    /// The cursor is of no use any more: reconcile over HTTP.
+    CursorRefused(String),
+    /// The connection is over.
+    Ended(SessionEnd),
+}
+
+impl Network {
+    /// Connects and asks for everything after `cursor`. The future drives the connection and has to be spawned.
+    ///
+    /// # Errors
+    /// When the connection cannot be made; nothing has been lost.
+    pub async fn open(
+        &self,
+        remote: &Remote,
+        cursor: Cursor,
+    ) -> Result<(Events, impl Future<Output = ()> + Send + 'static), SessionEnd> {
+        let session = remote.session().snapshot();
+        let instagram = &self.shared.config.instagram;
+        let mut options = RealtimeOptions::new(&session, runtime::now().0);
+        options.ping_every = instagram.ping_interval();
+        options.pong_timeout = instagram.ping_timeout();
+        let connect = self.connect_options(remote.login().as_str());
+        let (handle, events, driver) =
+            client::connect(&connect, options).await.map_err(|error| SessionEnd::Transport(error.to_string()))?;
+        handle.subscribe(cursor.seq_id, cursor.snapshot_at_ms).await;
+        Ok((Events { remote: remote.clone(), events, handle, cursor, put_aside: None }, driver))
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.remote.set_connection(None);
+        self.handle.close();
+    }
+}
+
+impl Events {
+    /// The next thing to react to. Safe to cancel.
+    pub async fn next(&mut self) -> SessionEvent {
+        loop {
+            let event = match self.put_aside.take() {
+                Some(event) => Some(event),
+                None => self.events.next().await,
+            };
+            let Some(event) = event else {
+                return SessionEvent::Ended(SessionEnd::Transport("the connection was closed".into()));
+            };
+            self.remote.note_inbound();
+            match event {
+                Event::Sync { .. } => return SessionEvent::Batch(self.gather(event)),
+                Event::Subscribed { .. } => {
+                    self.remote.set_connection(Some(self.handle.clone()));
+                    return SessionEvent::Subscribed;
+                }
+                Event::CursorRefused { message, .. } => return SessionEvent::CursorRefused(message),
+                Event::Closed { reason } => return SessionEvent::Ended(self.ended(&reason)),
+                Event::Malformed { topic, reason } => {
+                    self.remote.note_malformed();
+                    tracing::warn!(%topic, %reason, "payload could not be read");
+                }
+                Event::UnknownTopic { topic, size } => {
+                    self.remote.note_unknown();
+                    tracing::debug!(%topic, size, "unknown topic");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes what has arrived already, up to a bound.
+    fn gather(&mut self, first: Event) -> Batch {
+        let mut batch = Batch { rows: Vec::new(), cursor: self.cursor, acks: Vec::new() };
+        let mut next = Some(first);
+        while let Some(event) = next.take() {
+            match event {
+                Event::Sync { ack, payload } => {
+                    self.read(&payload, &mut batch);
+                    batch.acks.extend(ack);
+                    if batch.acks.len() < GATHER {
+                        next = self.events.next().now_or_never().flatten();
+                    }
+                }
+                other => self.put_aside = Some(other),
+            }
+        }
+        self.remote.note_received();
+        self.cursor = batch.cursor;
+        batch
+    }
+
+    fn read(&self, payload: &[u8], batch: &mut Batch) {
+        let envelopes = match instagram::sync::decode(payload) {
+            Ok(envelopes) => envelopes,
+            Err(error) => {
+                self.remote.note_malformed();
+                tracing::warn!(%error, size = payload.len(), "message sync could not be read");
+                return;
+            }
+        };
+        for envelope in envelopes {
+            let seq_id = envelope.seq_id;
+            for (index, patch) in envelope.patches.into_iter().enumerate() {
+                match decode::row(self.remote.login(), seq_id, index, patch) {
+                    Heard::Row { row, at_us } => {
+                        if let Some(echo) = &row.echo {
+                            self.handle.confirm(echo.client_context.as_str(), echo.item.as_str());
+                        }
+                        batch.cursor.newest_item_us = batch.cursor.newest_item_us.max(at_us);
+                        batch.rows.push(row);
+                    }
+                    Heard::Ignored => {}
+                    Heard::Unknown => self.remote.note_unknown(),
+                }
+            }
+            if let Some(seq_id) = seq_id.filter(|seq_id| *seq_id > batch.cursor.seq_id) {
+                batch.cursor.seq_id = seq_id;
+                batch.cursor.snapshot_at_ms = runtime::now().0;
+            }
+        }
+    }
+
+    /// Tells the broker that a batch is stored. Only then: the unconfirmed window is our brake.
+    pub fn confirm(&self, batch: Batch) {
+        for ack in batch.acks {
+            self.handle.acknowledge(ack);
+        }
+    }
+
+    /// Listens from elsewhere, after a reconciliation.
+    pub async fn resume_from(&mut self, cursor: Cursor) {
+        self.cursor = cursor;
+        self.handle.subscribe(cursor.seq_id, cursor.snapshot_at_ms).await;
+    }
+
+    fn ended(&self, reason: &CloseReason) -> SessionEnd {
+        match reason {
+            CloseReason::ConnAckRefused(4 | 5) => SessionEnd::Doubtful,
+            other => SessionEnd::Transport(other.to_string()),
+        }
+    }
+}
+
+/// The longest a lost connection can go unnoticed with these settings.
+pub fn longest_silence(ping_every: Duration, ping_timeout: Duration) -> Duration {
+    ping_every + ping_timeout
+}

@@ -1,0 +1,398 @@
+//! The half of a session that is shared by the lanes of one login: send, look up, fetch.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use instagram::api;
+use instagram::client::http::SharedSession;
+use instagram::client::realtime::{Handle, SendError};
+use instagram::command;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::error::RemoteError;
+use super::{Network, decode};
+use crate::domain::convert::to_remote::TextPart;
+use crate::domain::event::{RemoteThread, RemoteUser};
+use crate::domain::ids::{ClientContext, ItemId, LoginId, RemoteUserId, ThreadId, Timestamp};
+use crate::domain::record::NewRow;
+use crate::runtime;
+
+/// How long a send waits for a connection that is being made before it goes over HTTP.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Rest after Instagram has blocked an action: repeating it is what gets accounts flagged.
+const COOLDOWN: Duration = Duration::from_secs(3600);
+
+/// Items of a thread that are searched for a send whose answer never came.
+const SEARCH_DEPTH: usize = 3;
+
+/// What a login can do. Outlives connections.
+#[derive(Clone)]
+pub struct Remote {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    login: LoginId,
+    network: Network,
+    session: SharedSession,
+    connection: watch::Sender<Option<Handle>>,
+    next_send: tokio::sync::Mutex<Option<Instant>>,
+    blocked_until: Mutex<Option<Instant>>,
+    doubt: Notify,
+    proof: Counters,
+}
+
+#[derive(Default)]
+struct Counters {
+    connected_at: AtomicI64,
+    last_inbound: AtomicI64,
+    last_received: AtomicI64,
+    last_sent: AtomicI64,
+    unknown: AtomicU64,
+    malformed: AtomicU64,
+}
+
+/// When things were last known to work. Zero times mean never since the start.
+#[derive(Clone, Copy, Debug)]
+pub struct Proof {
+    /// Subscribed since; none while there is no subscribed connection.
+    pub connected_at: Option<Timestamp>,
+    /// Any byte from Instagram, answers to pings included.
+    pub last_inbound: Timestamp,
+    /// A message sync.
+    pub last_received: Timestamp,
+    /// A send that Instagram confirmed.
+    pub last_sent: Timestamp,
+    /// Patches of unknown kinds.
+    pub unknown: u64,
+    /// Payloads that could not be read.
+    pub malformed: u64,
+}
+
+impl Remote {
+    pub(super) fn new(network: Network, login: LoginId, session: SharedSession) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                login,
+                network,
+                session,
+                connection: watch::Sender::new(None),
+                next_send: tokio::sync::Mutex::default(),
+                blocked_until: Mutex::default(),
+                doubt: Notify::new(),
+                proof: Counters::default(),
+            }),
+        }
+    }
+
+    /// Whose it is.
+    pub fn login(&self) -> &LoginId {
+        &self.inner.login
+    }
+
+    pub(super) fn network(&self) -> &Network {
+        &self.inner.network
+    }
+
+    pub(super) fn session(&self) -> &SharedSession {
+        &self.inner.session
+    }
+
+    /// The session's secrets, if they changed since this was last asked.
+    pub fn changed_session(&self) -> Option<String> {
+        self.inner.session.take_changed().then(|| self.session_json())
+    }
+
+    /// The session's secrets, for the store.
+    pub fn session_json(&self) -> String {
+        serde_json::to_string(&self.inner.session.snapshot()).expect("a session is strings and numbers")
+    }
+
+    pub(super) fn set_connection(&self, handle: Option<Handle>) {
+        let now = if handle.is_some() { runtime::now().0 } else { 0 };
+        self.inner.proof.connected_at.store(now, Ordering::Relaxed);
+        self.inner.connection.send_replace(handle);
+    }
+
+    pub(super) fn note_inbound(&self) {
+        self.inner.proof.last_inbound.store(runtime::now().0, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_received(&self) {
+        self.inner.proof.last_received.store(runtime::now().0, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_unknown(&self) {
+        self.inner.proof.unknown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_malformed(&self) {
+        self.inner.proof.malformed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The evidence behind any claim of being connected.
+    pub fn proof(&self) -> Proof {
+        let proof = &self.inner.proof;
+        let time = |at: &AtomicI64| Timestamp(at.load(Ordering::Relaxed));
+        Proof {
+            connected_at: Some(time(&proof.connected_at)).filter(|at| at.0 > 0),
+            last_inbound: time(&proof.last_inbound),
+            last_received: time(&proof.last_received),
+            last_sent: time(&proof.last_sent),
+            unknown: proof.unknown.load(Ordering::Relaxed),
+            malformed: proof.malformed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Ends the connection; the session's supervisor makes a new one.
+    pub fn disconnect(&self) {
+        if let Some(handle) = &*self.inner.connection.borrow() {
+            handle.close();
+        }
+    }
+
+    /// Waits until a request made it likely that the session is dead.
+    pub async fn doubted(&self) {
+        self.inner.doubt.notified().await;
+    }
+
+    /// Delivers one part to a thread.
+    ///
+    /// Safe to repeat: Instagram drops a second item with the same client context. `Err(Uncertain)` means that it may
+    /// have arrived.
+    pub async fn deliver(&self, thread: &ThreadId, part: &TextPart, context: &ClientContext) -> Result<ItemId, RemoteError> {
+        self.check_cooldown()?;
+        self.pace().await;
+        let outcome = match self.connected().await {
+            Some(handle) => self.deliver_realtime(&handle, thread, part, context).await,
+            None => Err(RemoteError::NotConnected),
+        };
+        let outcome = match outcome {
+            Err(RemoteError::NotConnected) => self.deliver_http(thread, part, context).await,
+            other => other,
+        };
+        match &outcome {
+            Ok(_) => self.inner.proof.last_sent.store(runtime::now().0, Ordering::Relaxed),
+            Err(RemoteError::Blocked(_)) => {
+                *self.inner.blocked_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + COOLDOWN);
+            }
+            Err(RemoteError::LoggedOut | RemoteError::ActionRequired(_)) => self.inner.doubt.notify_one(),
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn deliver_realtime(
+        &self,
+        handle: &Handle,
+        thread: &ThreadId,
+        part: &TextPart,
+        context: &ClientContext,
+    ) -> Result<ItemId, RemoteError> {
+        let reply = part.reply_to.as_ref().and_then(|to| Some((to.item.as_str(), to.client_context.as_ref()?.as_str())));
+        let mentions: Vec<&str> = part.mentions.iter().map(RemoteUserId::as_str).collect();
+        let payload = command::send_text(thread.as_str(), &part.text, context.as_str(), reply, &mentions);
+        let timeout = self.inner.network.pacing().answer_timeout;
+        match handle.send(context.as_str(), payload, timeout).await {
+            Ok(answer) => answer.item_id.map(ItemId::new).ok_or(RemoteError::Uncertain),
+            Err(SendError::NotSent) => Err(RemoteError::NotConnected),
+            Err(SendError::Uncertain) => Err(RemoteError::Uncertain),
+            Err(SendError::Rejected { status_code, message, error_code }) => {
+                Err(self.rejected(status_code.as_deref(), message, error_code.as_deref()))
+            }
+        }
+    }
+
+    /// What a refusal on the realtime connection means (instagram-protocol 4.2, 8.16).
+    fn rejected(&self, status_code: Option<&str>, message: String, error_code: Option<&str>) -> RemoteError {
+        if message.contains("ThreadUserIdDoesNotExist") {
+            self.inner.doubt.notify_one();
+            return RemoteError::Server("this session may be dead".into());
+        }
+        match (status_code, error_code) {
+            (_, Some("1404006")) => RemoteError::Blocked(message),
+            (Some("429"), _) => RemoteError::RateLimited(Duration::from_secs(60)),
+            (Some(code), _) if code.starts_with('5') => RemoteError::Server(format!("status {code}")),
+            _ => RemoteError::Rejected(message),
+        }
+    }
+
+    async fn deliver_http(&self, thread: &ThreadId, part: &TextPart, context: &ClientContext) -> Result<ItemId, RemoteError> {
+        let request = api::BroadcastText {
+            thread_id: thread.as_str().to_owned(),
+            text: part.text.clone(),
+            client_context: context.as_str().to_owned(),
+            reply_to: part
+                .reply_to
+                .as_ref()
+                .and_then(|to| Some((to.item.as_str().to_owned(), to.client_context.as_ref()?.as_str().to_owned()))),
+            mentions: part.mentions.iter().map(|user| user.as_str().to_owned()).collect(),
+        };
+        match self.call(request).await {
+            Ok(sent) => sent.item_id.map(ItemId::new).ok_or(RemoteError::Uncertain),
+            Err(RemoteError::Transport(_)) => Err(RemoteError::Uncertain),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks for a send in the thread's latest items.
+    pub async fn find_sent(&self, thread: &ThreadId, context: &ClientContext) -> Result<Option<ItemId>, RemoteError> {
+        let mut cursor = None;
+        for _ in 0..SEARCH_DEPTH {
+            let page = self.thread_page(thread, cursor).await?;
+            let found = page.items.iter().find(|item| item.client_context() == Some(context.as_str()));
+            if let Some(item) = found {
+                return Ok(Some(ItemId::new(&item.item_id)));
+            }
+            cursor = page.oldest_cursor.clone().filter(|_| page.has_older);
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Fetches a thread as a room shows it.
+    pub async fn thread(&self, thread: &ThreadId) -> Result<RemoteThread, RemoteError> {
+        Ok(decode::to_thread(&self.thread_page(thread, None).await?))
+    }
+
+    /// Fetches a user as a ghost shows it.
+    pub async fn user(&self, user: &RemoteUserId) -> Result<RemoteUser, RemoteError> {
+        let user = self.call(api::UserInfo { user_id: user.as_str().to_owned() }).await?;
+        Ok(decode::to_user(&user))
+    }
+
+    /// Fetches a picture of at most `limit` bytes: the bytes and their media type.
+    pub async fn download(&self, url: &str, limit: u64) -> Result<(Bytes, String), RemoteError> {
+        let file = self.inner.network.shared.http.download(url, limit).await?;
+        Ok((file.bytes, file.content_type.unwrap_or_else(|| "application/octet-stream".into())))
+    }
+
+    /// Ends the session at Instagram.
+    pub async fn log_out(&self) -> Result<(), RemoteError> {
+        self.call(api::Logout).await.map(drop)
+    }
+
+    /// Asks whether the session is alive.
+    pub async fn verify(&self) -> Result<(), RemoteError> {
+        self.call(api::CurrentUser).await.map(drop)
+    }
+
+    /// Where Instagram's queue stands now: sequence id and snapshot time.
+    pub async fn newest_cursor(&self) -> Result<(i64, i64), RemoteError> {
+        let inbox = self.call(api::Inbox { cursor: None, limit: 1 }).await?;
+        match (inbox.seq_id, inbox.snapshot_at_ms) {
+            (Some(seq_id), at) => Ok((seq_id, at.unwrap_or_else(|| runtime::now().0))),
+            (None, _) => Err(RemoteError::Server("the inbox has no seq_id".into())),
+        }
+    }
+
+    /// Fetches every item newer than `since_us` in any thread, oldest first within each, as rows for the inbox, and
+    /// where the queue stood before the first was fetched.
+    pub async fn missed(&self, since_us: i64) -> Result<Missed, RemoteError> {
+        let mut rows = Vec::new();
+        let mut cursor = None;
+        let mut position = None;
+        loop {
+            let page = self.call(api::Inbox { cursor, limit: 20 }).await?;
+            position = position.or(page.seq_id.map(|seq| (seq, page.snapshot_at_ms.unwrap_or_else(|| runtime::now().0))));
+            let mut reached_old = page.threads.is_empty();
+            for thread in &page.threads {
+                if thread.last_activity_us.is_some_and(|at| at <= since_us) {
+                    reached_old = true;
+                    continue;
+                }
+                rows.extend(self.missed_in(thread, since_us).await?);
+            }
+            cursor = page.oldest_cursor.filter(|_| page.has_older && !reached_old);
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let newest_us = rows.iter().map(|(_, at)| *at).max().unwrap_or(since_us);
+        let Some((seq_id, snapshot_at_ms)) = position else {
+            return Err(RemoteError::Server("the inbox has no seq_id".into()));
+        };
+        Ok(Missed { rows: rows.into_iter().map(|(row, _)| row).collect(), seq_id, snapshot_at_ms, newest_us })
+    }
+
+    async fn missed_in(&self, thread: &instagram::thread::Thread, since_us: i64) -> Result<Vec<(NewRow, i64)>, RemoteError> {
+        let id = ThreadId::new(&thread.thread_id);
+        let mut found: Vec<(NewRow, i64)> = Vec::new();
+        let mut page = self.thread_page(&id, None).await?;
+        loop {
+            let before = found.len();
+            let mut reached_old = page.items.is_empty();
+            for item in &page.items {
+                match decode::reconciled_row(&self.inner.login, &id, item.raw_json()) {
+                    Some((row, at)) if at > since_us => {
+                        if !found.iter().any(|(known, _)| known.dedup_key == row.dedup_key) {
+                            found.push((row, at));
+                        }
+                    }
+                    _ => reached_old = true,
+                }
+            }
+            // The first message may come again and again at the end: stop when a page brings nothing new.
+            let next = page.oldest_cursor.clone().filter(|_| page.has_older && !reached_old && found.len() > before);
+            let Some(next) = next else { break };
+            page = self.thread_page(&id, Some(next)).await?;
+        }
+        found.sort_by_key(|(_, at)| *at);
+        Ok(found)
+    }
+
+    async fn thread_page(&self, thread: &ThreadId, cursor: Option<String>) -> Result<instagram::thread::Thread, RemoteError> {
+        self.call(api::GetThread { thread_id: thread.as_str().to_owned(), cursor, limit: 20 }).await
+    }
+
+    async fn call<E: api::Endpoint>(&self, endpoint: E) -> Result<E::Answer, RemoteError> {
+        Ok(self.inner.network.shared.http.call(&self.inner.session, endpoint).await?)
+    }
+
+    fn check_cooldown(&self) -> Result<(), RemoteError> {
+        let until = *self.inner.blocked_until.lock().unwrap_or_else(PoisonError::into_inner);
+        match until {
+            Some(until) if Instant::now() < until => Err(RemoteError::Blocked("cooling down".into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps the configured distance to the previous send of this login.
+    async fn pace(&self) {
+        let pacing = self.inner.network.pacing();
+        if pacing.between_sends.is_zero() {
+            return;
+        }
+        let mut next = self.inner.next_send.lock().await;
+        if let Some(at) = *next {
+            tokio::time::sleep_until(at).await;
+        }
+        *next = Some(Instant::now() + runtime::with_jitter(pacing.between_sends, pacing.jitter));
+    }
+
+    /// The connection, if there is one or one comes soon.
+    async fn connected(&self) -> Option<Handle> {
+        let mut connection = self.inner.connection.subscribe();
+        let handle = tokio::time::timeout(PATIENCE, connection.wait_for(Option::is_some)).await;
+        handle.ok()?.ok()?.clone()
+    }
+}
+
+/// What a reconciliation found.
+#[derive(Debug)]
+pub struct Missed {
+    /// For the inbox, oldest first within each thread.
+    pub rows: Vec<NewRow>,
+    /// Where to listen from.
+    pub seq_id: i64,
+    /// Likewise.
+    pub snapshot_at_ms: i64,
+    /// Microseconds: the newest item found.
+    pub newest_us: i64,
+}

@@ -1,0 +1,250 @@
+//! The room of a portal: made once, adopted when it was made before a crash, kept in step with the thread.
+
+use std::sync::Arc;
+
+use ruma::{OwnedUserId, RoomId};
+use serde_json::{Value, json};
+
+use super::ghost;
+use crate::bridge::Bridge;
+use crate::domain::event::{RemoteThread, RemoteUser};
+use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, ThreadId};
+use crate::domain::record::Portal;
+use crate::domain::request_id;
+use crate::failpoint;
+use crate::lane::StepError;
+use crate::matrix::{HomeserverError, Intent, NewRoom};
+use crate::network::RemoteError;
+
+/// Where a thread is on Instagram.
+pub fn link(thread: &ThreadId) -> String {
+    format!("https://www.instagram.com/direct/t/{thread}/")
+}
+
+/// The portal of a thread for a login, its room included. Nothing to do nearly always.
+pub async fn ensure(
+    bridge: &Arc<Bridge>,
+    login: &LoginId,
+    thread: &ThreadId,
+    sender: Option<&RemoteUserId>,
+) -> Result<Portal, StepError> {
+    let known = bridge.store.portals_of_thread(thread).await?.into_iter();
+    let known = known.into_iter().find(|portal| portal.key.receiver.as_ref().is_none_or(|receiver| receiver == login));
+    if let Some(portal) = known.filter(|portal| portal.room.is_some()) {
+        ensure_user(bridge, &portal, login).await?;
+        return Ok(portal);
+    }
+    let shown = fetch(bridge, login, thread, sender).await?;
+    create(bridge, login, &shown).await
+}
+
+/// Fetches the thread; when Instagram does not know it any more, the sender alone has to do.
+async fn fetch(
+    bridge: &Bridge,
+    login: &LoginId,
+    thread: &ThreadId,
+    sender: Option<&RemoteUserId>,
+) -> Result<RemoteThread, StepError> {
+    let remote = bridge.remote(login).await?;
+    match remote.thread(thread).await {
+        Ok(shown) => Ok(shown),
+        Err(RemoteError::NotFound | RemoteError::Rejected(_)) => {
+            let mut users = Vec::new();
+            if let Some(sender) = sender.filter(|sender| **sender != login.as_remote_user()) {
+                users.push(ghost::look_up(bridge, login, sender).await?);
+            }
+            let id = thread.clone();
+            Ok(RemoteThread { id, is_group: false, pending: false, title: None, users, image: None, items: Vec::new() })
+        }
+        Err(error) => Err(StepError::Remote { login: login.clone(), error }),
+    }
+}
+
+/// Makes the room. Room creation is not idempotent in Matrix, so the alias is its key: "in use" means that it was made
+/// before, and it is adopted.
+async fn create(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) -> Result<Portal, StepError> {
+    let receiver = Some(login.clone()).filter(|_| !thread.is_group);
+    let key = PortalKey { thread: thread.id.clone(), receiver };
+    let mut portal = bridge.store.ensure_portal(&key).await?;
+    let user = owner(bridge, login).await?;
+    let mut invite = vec![user.clone()];
+    for member in &thread.users {
+        ghost::ensure(bridge, login, member).await?;
+        invite.push(ghost::user_id(bridge, &member.id));
+    }
+    let alias = request_id::alias_localpart(bridge.config.ghost_prefix(), bridge.config.secret_key(), &key);
+    let name = name(thread);
+    let room = match bridge.matrix.create_room(&new_room(bridge, thread, &alias, name.clone(), invite)).await {
+        Ok(room) => {
+            failpoint::hit("room-after-create");
+            tracing::info!(%room, group = thread.is_group, "portal created");
+            room
+        }
+        Err(HomeserverError::AliasInUse) => {
+            let room = bridge.matrix.resolve_alias(&alias).await?.ok_or(StepError::Later("room alias"))?;
+            invite_quietly(bridge, &room, &user).await?;
+            tracing::info!(%room, "portal adopted");
+            room
+        }
+        Err(error) => return Err(error.into()),
+    };
+    portal.room = Some(room.clone());
+    portal.name = name;
+    bridge.store.save_portal(&portal).await?;
+    bridge.store.note_login_in_thread(&key.thread, login).await?;
+    failpoint::hit("room-after-save");
+    for member in &thread.users {
+        bridge.matrix.ensure_joined(&ghost::user_id(bridge, &member.id), &room).await?;
+        portal.members.push(member.id.clone());
+    }
+    portal.members.sort();
+    bridge.store.save_portal(&portal).await?;
+    ghost::refresh_pictures(bridge, login, thread, &portal);
+    Ok(portal)
+}
+
+fn name(thread: &RemoteThread) -> Option<String> {
+    if !thread.is_group {
+        return None;
+    }
+    let people = || {
+        let names: Vec<&str> = thread.users.iter().take(4).map(ghost::short_name).collect();
+        names.join(", ")
+    };
+    Some(thread.title.clone().unwrap_or_else(people))
+}
+
+fn new_room(bridge: &Bridge, thread: &RemoteThread, alias: &str, name: Option<String>, invite: Vec<OwnedUserId>) -> NewRoom {
+    let info = json!({
+        "bridgebot": bridge.bot(),
+        "creator": bridge.bot(),
+        "protocol": {"id": "instagram", "displayname": "Instagram", "external_url": "https://www.instagram.com/"},
+        "channel": {"id": thread.id, "displayname": name, "external_url": link(&thread.id)},
+    });
+    let state_key = format!("dev.puppetgram://instagram/{}", thread.id);
+    let bridge_state = |kind: &str| json!({"type": kind, "state_key": state_key, "content": info});
+    NewRoom {
+        alias_localpart: Some(alias.to_owned()),
+        name,
+        topic: thread.is_group.then(|| format!("Instagram group: {}", link(&thread.id))),
+        is_direct: !thread.is_group,
+        invite,
+        initial_state: vec![bridge_state("m.bridge"), bridge_state("uk.half-shot.bridge")],
+        ..NewRoom::default()
+    }
+}
+
+/// Invites the owner of a login that was not yet seen in this thread.
+async fn ensure_user(bridge: &Bridge, portal: &Portal, login: &LoginId) -> Result<(), StepError> {
+    if bridge.store.logins_in_thread(&portal.key.thread).await?.contains(login) {
+        return Ok(());
+    }
+    if let Some(room) = &portal.room {
+        invite_quietly(bridge, room, &owner(bridge, login).await?).await?;
+    }
+    Ok(bridge.store.note_login_in_thread(&portal.key.thread, login).await?)
+}
+
+/// Invites; someone who is in the room already is no error.
+async fn invite_quietly(bridge: &Bridge, room: &RoomId, user: &OwnedUserId) -> Result<(), StepError> {
+    match bridge.matrix.invite(room, user).await {
+        Err(error) if error.is_transient() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+async fn owner(bridge: &Bridge, login: &LoginId) -> Result<OwnedUserId, StepError> {
+    Ok(bridge.known_login(login).await?.user)
+}
+
+/// The ghost of a sender, in the room. In a direct chat the user's own ghost says by its name in this room that it
+/// shows what was written in the Instagram app.
+pub async fn ensure_member(
+    bridge: &Arc<Bridge>,
+    portal: &Portal,
+    login: &LoginId,
+    sender: &RemoteUserId,
+) -> Result<OwnedUserId, StepError> {
+    let user = ghost::user_id(bridge, sender);
+    if portal.members.contains(sender) {
+        return Ok(user);
+    }
+    let Some(room) = &portal.room else { return Err(StepError::Later("room")) };
+    let shown = ghost::look_up(bridge, login, sender).await?;
+    ghost::ensure(bridge, login, &shown).await?;
+    bridge.matrix.ensure_joined(&user, room).await?;
+    let own = portal.key.receiver.as_ref().is_some_and(|receiver| receiver.as_remote_user() == *sender);
+    if own {
+        let label = format!("{} (you, in the Instagram app)", ghost::short_name(&shown));
+        let member = json!({"membership": "join", "displayname": label});
+        bridge.matrix.set_state(&Intent::As(user.clone()), room, "m.room.member", user.as_str(), &member, None).await?;
+    }
+    let mut portal = portal.clone();
+    portal.members.push(sender.clone());
+    portal.members.sort();
+    bridge.store.save_portal(&portal).await?;
+    Ok(user)
+}
+
+/// Forgets that a ghost is in the room, after the homeserver refused it: the next try joins it again.
+pub async fn doubt_member(bridge: &Bridge, portal: PortalId, sender: &str) -> Result<(), StepError> {
+    if let Some(mut portal) = bridge.store.portal_by_id(portal).await? {
+        portal.members.retain(|member| member.as_str() != sender);
+        bridge.store.save_portal(&portal).await?;
+    }
+    Ok(())
+}
+
+/// Brings title and members of an existing room in step with the thread. A thread without a room gets one with its
+/// first message.
+pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) -> Result<(), StepError> {
+    let known = bridge.store.portals_of_thread(&thread.id).await?.into_iter();
+    let known = known.into_iter().find(|portal| portal.key.receiver.as_ref().is_none_or(|receiver| receiver == login));
+    let Some(mut portal) = known else { return Ok(()) };
+    let Some(room) = portal.room.clone() else { return Ok(()) };
+    let name = name(thread);
+    if portal.name != name && thread.title.is_some() {
+        let content = json!({"name": name});
+        bridge.matrix.set_state(&Intent::Bot, &room, "m.room.name", "", &content, None).await?;
+        portal.name = name;
+    }
+    if thread.is_group && !thread.users.is_empty() {
+        update_members(bridge, login, &thread.users, &room, &mut portal).await?;
+    }
+    bridge.store.save_portal(&portal).await?;
+    Ok(())
+}
+
+async fn update_members(
+    bridge: &Arc<Bridge>,
+    login: &LoginId,
+    users: &[RemoteUser],
+    room: &RoomId,
+    portal: &mut Portal,
+) -> Result<(), StepError> {
+    for user in users.iter().filter(|user| !portal.members.contains(&user.id)).cloned().collect::<Vec<_>>() {
+        ghost::ensure(bridge, login, &user).await?;
+        bridge.matrix.ensure_joined(&ghost::user_id(bridge, &user.id), room).await?;
+        portal.members.push(user.id);
+    }
+    let logins = bridge.store.logins_in_thread(&portal.key.thread).await?;
+    let stays = |member: &RemoteUserId| {
+        users.iter().any(|user| user.id == *member) || logins.iter().any(|login| login.as_remote_user() == *member)
+    };
+    for gone in portal.members.iter().filter(|member| !stays(member)) {
+        let left = bridge.matrix.leave(&Intent::As(ghost::user_id(bridge, gone)), room).await;
+        if let Err(error) = left
+            && error.is_transient()
+        {
+            return Err(error.into());
+        }
+    }
+    portal.members.retain(|member| stays(member));
+    portal.members.sort();
+    Ok(())
+}
+
+/// The avatar event of a room.
+pub(super) fn avatar_content(url: &ruma::MxcUri) -> Value {
+    json!({"url": url})
+}
