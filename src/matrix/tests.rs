@@ -1,0 +1,1 @@
+//! Client and listener against a homeserver in memory, over loopback.
