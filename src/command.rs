@@ -10,7 +10,6 @@ use serde_json::json;
 
 use crate::bridge::Bridge;
 use crate::config::Permission;
-use crate::domain::convert::to_matrix::REQUEST_KEY;
 use crate::domain::ids::LoginId;
 use crate::domain::notice::Notice;
 use crate::domain::request_id;
@@ -104,7 +103,7 @@ pub(crate) async fn reply(bridge: &Bridge, event: &RoomEvent, text: &str) -> Res
 }
 
 async fn send(bridge: &Bridge, room: &RoomId, text: &str, request: &crate::domain::ids::RequestId) -> Result<(), StepError> {
-    let content = json!({"msgtype": "m.notice", "body": text, "m.mentions": {}, REQUEST_KEY: request});
+    let content = json!({"msgtype": "m.notice", "body": text, "m.mentions": {}});
     bridge.matrix.send(&Intent::Bot, room, "m.room.message", &content, request, None).await?;
     Ok(())
 }

@@ -34,7 +34,9 @@ pub(super) async fn ask_for_cookie(bridge: &Bridge, asked: &Asked<'_>) -> Result
 pub(super) async fn log_in(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<(), StepError> {
     let event = asked.event;
     // The secret leaves the room whatever becomes of it.
-    let removed = bridge.matrix.redact(&Intent::Bot, &event.room_id, &event.event_id, "session removed").await;
+    let request = request_id::notice_transaction(event.event_id.as_str(), "redact");
+    let removed =
+        bridge.matrix.redact(&Intent::Bot, &event.room_id, &event.event_id, &request, Some("session removed")).await;
     let outcome = attach(bridge, asked).await?;
     let mut text = match outcome {
         Ok(name) => format!("Logged in as {name}. Your chats appear here as messages come in."),
@@ -159,8 +161,8 @@ async fn remove_portal(bridge: &Bridge, login: &Login, portal: &Portal) -> Resul
     let Some(room) = &portal.room else { return Ok(bridge.store.remove_portal(portal.id).await?) };
     let alias = request_id::alias_localpart(bridge.config.ghost_prefix(), bridge.config.secret_key(), &portal.key);
     let steps = async {
-        bridge.matrix.delete_alias(&alias).await?;
-        bridge.matrix.kick(room, &login.user, "logged out of Instagram").await?;
+        bridge.matrix.remove_alias(&alias).await?;
+        bridge.matrix.kick(room, &login.user, Some("logged out of Instagram")).await?;
         for member in &portal.members {
             bridge.matrix.leave(&Intent::As(ghost::user_id(bridge, member)), room).await?;
         }

@@ -9,11 +9,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ruma::{OwnedEventId, OwnedRoomId};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::room;
 use crate::bridge::Bridge;
-use crate::domain::convert::to_matrix::REQUEST_KEY;
 use crate::domain::event::RemoteEventKind;
 use crate::domain::ids::{ClientContext, ItemId, PortalId, RequestId, Timestamp};
 use crate::domain::notice::Notice;
@@ -176,12 +175,6 @@ async fn intend(bridge: &Bridge, plans: &[Plan]) -> Result<HashMap<RequestId, Ow
         known.extend(bridge.matrix.find_sent(room, &requests).await?);
     }
     Ok(known)
-}
-
-/// Adds our key to a content, under which the event is found again.
-fn with_request(mut content: Value, request: &RequestId) -> Value {
-    content[REQUEST_KEY] = json!(request);
-    content
 }
 
 /// The transaction id of an item's part.

@@ -120,7 +120,7 @@ async fn copy(bridge: &Bridge, remote: &Remote, picture: &Picture) -> Result<Box
     let downloaded = remote.download(&picture.url, PICTURE_LIMIT).await;
     let (bytes, content_type) =
         downloaded.map_err(|error| StepError::Remote { login: remote.login().clone(), error })?;
-    Ok(bridge.matrix.upload(bytes, &content_type, "picture").await?.into())
+    Ok(bridge.matrix.upload(bytes, &content_type, None).await?.into())
 }
 
 /// Sets the picture of a new group's room in the background.

@@ -5,7 +5,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::bridge::Bridge;
-use crate::domain::convert::to_matrix::REQUEST_KEY;
 use crate::domain::notice::Notice;
 use crate::domain::record::InboxRow;
 use crate::domain::request_id;
@@ -23,9 +22,7 @@ pub async fn about_row(bridge: &Bridge, row: &InboxRow, notice: &Notice) {
 async fn tell(bridge: &Bridge, row: &InboxRow, notice: &Notice) -> Result<(), StepError> {
     let Some(room) = room_of(bridge, row).await? else { return Ok(()) };
     let request = request_id::notice_transaction(&row.dedup_key, "refused");
-    let mut content = json!({
-        "msgtype": "m.notice", "body": notice.to_string(), "m.mentions": {}, REQUEST_KEY: request,
-    });
+    let mut content = json!({"msgtype": "m.notice", "body": notice.to_string(), "m.mentions": {}});
     if !row.lane.is_incoming()
         && let Some(event) = event_id(&row.payload)
     {

@@ -9,9 +9,6 @@ use crate::domain::event::{Item, ItemContent};
 /// Bytes of JSON one part of a text may take. An event may have 65,536 in all, signatures and our own fields included.
 const TEXT_BUDGET: usize = 48_000;
 
-/// The key under which our events carry their request id, to be found again after a crash.
-pub const REQUEST_KEY: &str = "dev.puppetgram.request";
-
 /// The key under which a notice keeps an item that could not be shown.
 pub const RAW_ITEM_KEY: &str = "dev.puppetgram.item";
 

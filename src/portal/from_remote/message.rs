@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ruma::OwnedUserId;
 
-use super::{Plan, Planned, request, with_request};
+use super::{Plan, Planned, request};
 use crate::bridge::Bridge;
 use crate::domain::convert::to_matrix::{IncomingFacts, to_matrix};
 use crate::domain::event::{Item, ItemContent, ReplyTo};
@@ -41,7 +41,7 @@ pub(super) async fn prepare(
         .map(|(part, content)| {
             let request = request(&portal, &item.id, sender, part);
             Planned {
-                content: with_request(content, &request),
+                content,
                 request,
                 intent: intent.clone(),
                 room: room.clone(),
