@@ -1,0 +1,165 @@
+//! The verbs of delivery: accept, read, intend, confirm, settle, put back, prune. Here is what durability rests on.
+
+use std::sync::atomic::Ordering;
+
+use super::error::StoreError;
+use super::write::{Answer, CursorRule, Write};
+use super::{Readers, Store, postgres, read, sqlite};
+use crate::domain::ids::{LaneKey, LoginId, RequestId, RowId, Timestamp};
+use crate::domain::record::{Cursor, InboxRow, Intended, NewRow, OutboxState, Settlement};
+
+/// How long the keys of done rows and transactions are kept.
+const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// What accepting did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Accepted {
+    /// False when this homeserver transaction was accepted before.
+    pub fresh: bool,
+    /// The lanes that got rows, each once.
+    pub lanes: Vec<LaneKey>,
+}
+
+/// The head of a lane.
+#[derive(Clone, Debug, Default)]
+pub struct Ready {
+    /// Oldest first; none if the oldest waits.
+    pub rows: Vec<InboxRow>,
+    /// When the first row that waits may be tried again.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// Rows that can never work.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ParkedRows {
+    /// How many there are.
+    pub count: i64,
+    /// How many for each reason, most frequent first.
+    pub reasons: Vec<(String, i64)>,
+}
+
+impl Store {
+    /// Accepts a homeserver transaction: its id and its rows in one commit. A repeated id changes nothing.
+    pub async fn accept_transaction(
+        &self,
+        txn_id: &str,
+        rows: Vec<NewRow>,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        self.accept(Write::AcceptTransaction { txn_id: txn_id.to_owned(), rows, now }).await
+    }
+
+    /// Accepts what a session received: the rows and the cursor that comes after them in one commit. The cursor only
+    /// grows. A row with an echo confirms the send it echoes; it is left out if it does, or if its item is bridged
+    /// already.
+    pub async fn accept_batch(
+        &self,
+        login: &LoginId,
+        rows: Vec<NewRow>,
+        cursor: &Cursor,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        let (login, cursor, rule) = (login.clone(), *cursor, CursorRule::OnlyGrows);
+        self.accept(Write::AcceptBatch { login, rows, cursor, rule, now }).await
+    }
+
+    /// As [`Store::accept_batch`], for what was found over HTTP after the stored cursor was refused: the new cursor
+    /// replaces it, even if it is lower.
+    pub async fn accept_reconciled(
+        &self,
+        login: &LoginId,
+        rows: Vec<NewRow>,
+        cursor: &Cursor,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        let (login, cursor, rule) = (login.clone(), *cursor, CursorRule::Replace);
+        self.accept(Write::AcceptBatch { login, rows, cursor, rule, now }).await
+    }
+
+    async fn accept(&self, write: Write) -> Result<Accepted, StoreError> {
+        match self.write(write).await? {
+            Answer::Accepted(accepted) => Ok(accepted),
+            _ => Err(Answer::unexpected()),
+        }
+    }
+
+    /// The lanes that have pending rows.
+    pub async fn pending_lanes(&self) -> Result<Vec<LaneKey>, StoreError> {
+        read!(self, delivery::pending_lanes())
+    }
+
+    /// The oldest pending rows of a lane, up to `limit` and up to the first that waits for its next attempt.
+    pub async fn ready_rows(&self, lane: &LaneKey, limit: i64, now: Timestamp) -> Result<Ready, StoreError> {
+        let mut rows: Vec<(InboxRow, Option<Timestamp>)> = read!(self, delivery::pending_rows(lane, limit))?;
+        let waiting = rows.iter().position(|(_, retry_at)| retry_at.is_some_and(|at| at > now));
+        let retry_at = waiting.and_then(|index| rows[index].1);
+        rows.truncate(waiting.unwrap_or(rows.len()));
+        Ok(Ready { rows: rows.into_iter().map(|(row, _)| row).collect(), retry_at })
+    }
+
+    /// Writes requests down before they are sent, and says of each, in the order given, what is known of it.
+    pub async fn intend(&self, parts: Vec<Intended>, now: Timestamp) -> Result<Vec<OutboxState>, StoreError> {
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.write(Write::Intend { parts, now }).await? {
+            Answer::States(states) => Ok(states),
+            _ => Err(Answer::unexpected()),
+        }
+    }
+
+    /// Records that a request was carried out, and what the other side calls the result.
+    pub async fn confirm(&self, request: &RequestId, id: &str) -> Result<(), StoreError> {
+        self.done(Write::Confirm { request: request.clone(), id: id.to_owned() }).await
+    }
+
+    /// Ends rows, all in one commit: writes the message map, forgets their requests, and marks them done (their
+    /// payload is erased) or failed (it is kept). Rows that ended before are left as they are.
+    pub async fn settle(&self, settlements: Vec<Settlement>, now: Timestamp) -> Result<(), StoreError> {
+        if settlements.is_empty() {
+            return Ok(());
+        }
+        self.done(Write::Settle { settlements, now }).await
+    }
+
+    /// Leaves a row at the head of its lane and counts the attempt. The lane waits until `retry_at`.
+    pub async fn put_back(&self, row: RowId, retry_at: Timestamp, reason: &str) -> Result<(), StoreError> {
+        self.done(Write::PutBack { row, retry_at, reason: reason.to_owned() }).await
+    }
+
+    /// How many rows are pending. Costs nothing.
+    pub fn inbox_depth(&self) -> i64 {
+        self.shared.depth.load(Ordering::Relaxed)
+    }
+
+    /// The inbox row that a request was made for, by its dedup key.
+    pub async fn event_of_request(&self, request: &RequestId) -> Result<Option<String>, StoreError> {
+        read!(self, delivery::dedup_key_of_request(request))
+    }
+
+    /// The rows that failed, for administrators.
+    pub async fn parked_rows(&self) -> Result<ParkedRows, StoreError> {
+        let reasons = read!(self, delivery::parked_reasons())?;
+        Ok(ParkedRows { count: reasons.iter().map(|(_, count)| count).sum(), reasons })
+    }
+
+    /// Forgets the keys of rows and transactions that were accepted more than a week ago and are done. Returns how
+    /// many.
+    pub async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let before = Timestamp(now.0 - KEPT_MS);
+        let mut total = 0;
+        loop {
+            // In portions, so that lanes can write in between.
+            match self.write(Write::Prune { before }).await? {
+                Answer::Removed(0) => return Ok(total),
+                Answer::Removed(removed) => total += removed,
+                _ => return Err(Answer::unexpected()),
+            }
+        }
+    }
+
+    /// Queues a write that has nothing to say but that it is done.
+    pub(super) async fn done(&self, write: Write) -> Result<(), StoreError> {
+        self.write(write).await.map(|_| ())
+    }
+}

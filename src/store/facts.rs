@@ -1,0 +1,142 @@
+//! The verbs about portals, ghosts and the message map.
+
+use ruma::{EventId, RoomId};
+
+use super::error::StoreError;
+use super::write::{Answer, Write};
+use super::{Readers, Store, postgres, read, sqlite};
+use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, PortalKey, RemoteUserId, ThreadId};
+use crate::domain::record::{Ghost, Mapping, Portal};
+
+impl Store {
+    /// The portal of a key.
+    pub async fn portal(&self, key: &PortalKey) -> Result<Option<Portal>, StoreError> {
+        if let Some(known) = self.shared.cache.portal_of_key(key) {
+            return Ok(known);
+        }
+        let since = self.shared.cache.version();
+        let found = read!(self, facts::portal_of_key(key))?;
+        match &found {
+            Some(portal) => self.shared.cache.put_portal(since, portal),
+            None => self.shared.cache.put_no_portal(since, key),
+        }
+        Ok(found)
+    }
+
+    /// The portal with this database key.
+    pub async fn portal_by_id(&self, id: PortalId) -> Result<Option<Portal>, StoreError> {
+        if let Some(known) = self.shared.cache.portal(id) {
+            return Ok(Some(known));
+        }
+        let since = self.shared.cache.version();
+        let found = read!(self, facts::portal_of_id(id))?;
+        if let Some(portal) = &found {
+            self.shared.cache.put_portal(since, portal);
+        }
+        Ok(found)
+    }
+
+    /// The portal that a room stands for.
+    pub async fn portal_of_room(&self, room: &RoomId) -> Result<Option<Portal>, StoreError> {
+        if let Some(known) = self.shared.cache.portal_of_room(room) {
+            return Ok(known);
+        }
+        let since = self.shared.cache.version();
+        let found = read!(self, facts::portal_of_room(room))?;
+        match &found {
+            Some(portal) => self.shared.cache.put_portal(since, portal),
+            None => self.shared.cache.put_no_portal_room(since, room),
+        }
+        Ok(found)
+    }
+
+    /// All portals of a thread: one, or one for each login of a direct chat.
+    pub async fn portals_of_thread(&self, thread: &ThreadId) -> Result<Vec<Portal>, StoreError> {
+        read!(self, facts::portals_of_thread(thread))
+    }
+
+    /// The portals a login uses: its own, and the shared ones of threads it is in.
+    pub async fn portals_of_login(&self, login: &LoginId) -> Result<Vec<Portal>, StoreError> {
+        read!(self, facts::portals_of_login(login))
+    }
+
+    /// The portal of a key, made without a room if there is none.
+    pub async fn ensure_portal(&self, key: &PortalKey) -> Result<Portal, StoreError> {
+        if let Some(portal) = self.portal(key).await? {
+            return Ok(portal);
+        }
+        match self.write(Write::EnsurePortal(key.clone())).await? {
+            Answer::Portal(portal) => Ok(portal),
+            _ => Err(Answer::unexpected()),
+        }
+    }
+
+    /// Stores a portal's room, name, picture and members. A portal that was removed stays removed.
+    pub async fn save_portal(&self, portal: &Portal) -> Result<(), StoreError> {
+        self.done(Write::SavePortal(portal.clone())).await
+    }
+
+    /// Removes a portal and its part of the message map.
+    pub async fn remove_portal(&self, id: PortalId) -> Result<(), StoreError> {
+        self.done(Write::RemovePortal(id)).await
+    }
+
+    /// Records that a login is in a thread.
+    pub async fn note_login_in_thread(&self, thread: &ThreadId, login: &LoginId) -> Result<(), StoreError> {
+        if self.logins_in_thread(thread).await?.contains(login) {
+            return Ok(());
+        }
+        self.done(Write::NoteLogin { thread: thread.clone(), login: login.clone() }).await
+    }
+
+    /// Records that a login is in a thread no more.
+    pub async fn forget_login_in_thread(&self, thread: &ThreadId, login: &LoginId) -> Result<(), StoreError> {
+        self.done(Write::ForgetLogin { thread: thread.clone(), login: login.clone() }).await
+    }
+
+    /// The logins in a thread, in the order of their ids.
+    pub async fn logins_in_thread(&self, thread: &ThreadId) -> Result<Vec<LoginId>, StoreError> {
+        if let Some(known) = self.shared.cache.logins_in_thread(thread) {
+            return Ok(known);
+        }
+        let since = self.shared.cache.version();
+        let found = read!(self, facts::logins_in_thread(thread))?;
+        self.shared.cache.put_logins_in_thread(since, thread, &found);
+        Ok(found)
+    }
+
+    /// The ghost of an Instagram user.
+    pub async fn ghost(&self, id: &RemoteUserId) -> Result<Option<Ghost>, StoreError> {
+        if let Some(known) = self.shared.cache.ghost(id) {
+            return Ok(known);
+        }
+        let since = self.shared.cache.version();
+        let found = read!(self, facts::ghost(id))?;
+        self.shared.cache.put_ghost(since, id, found.as_ref());
+        Ok(found)
+    }
+
+    /// Stores a ghost.
+    pub async fn save_ghost(&self, ghost: &Ghost) -> Result<(), StoreError> {
+        self.done(Write::SaveGhost(ghost.clone())).await
+    }
+
+    /// The events of an item in a portal, by part.
+    pub async fn mapping_of_item(&self, portal: PortalId, item: &ItemId) -> Result<Vec<Mapping>, StoreError> {
+        read!(self, facts::mapping_of_item(portal, item))
+    }
+
+    /// The items of an event, by part.
+    pub async fn mapping_of_event(&self, event: &EventId) -> Result<Vec<Mapping>, StoreError> {
+        read!(self, facts::mapping_of_event(event))
+    }
+
+    /// The first event of the item that was sent with a client context.
+    pub async fn mapping_of_context(
+        &self,
+        portal: PortalId,
+        context: &ClientContext,
+    ) -> Result<Option<Mapping>, StoreError> {
+        read!(self, facts::mapping_of_context(portal, context))
+    }
+}

@@ -1,0 +1,149 @@
+//! Rows as both databases return them, and the records they stand for. A value that makes no sense is an error that
+//! names it.
+
+use ruma::{OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId};
+
+use super::error::StoreError;
+use crate::domain::ids::{
+    ClientContext, ItemId, LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RowId, ThreadId, Timestamp,
+};
+use crate::domain::record::{Ghost, InboxRow, Login, LoginState, Mapping, Origin, Portal};
+
+/// id, thread, receiver, room, name, avatar_id, members
+pub(super) type PortalRow = (i64, String, String, Option<String>, Option<String>, Option<String>, String);
+/// id, username, full_name, avatar_id, avatar, displayname, fetched_at
+pub(super) type GhostRow = (String, String, String, Option<String>, Option<String>, String, i64);
+/// id, user_id, username, state, reason, created_at
+pub(super) type LoginRow = (String, String, String, String, Option<String>, i64);
+/// portal, item, part, event, sender, client_context, sent_at
+pub(super) type MessageRow = (i64, String, i64, String, String, Option<String>, i64);
+/// id, lane, origin, dedup_key, payload, attempts, accepted_at, retry_at
+pub(super) type PendingRow = (i64, String, String, String, Option<String>, i64, i64, Option<i64>);
+
+pub(super) fn portal(row: PortalRow) -> Result<Portal, StoreError> {
+    let (id, thread, receiver, room, name, avatar_id, members) = row;
+    let members: Vec<RemoteUserId> =
+        serde_json::from_str(&members).map_err(|_| StoreError::corrupt("portal", "members", &id))?;
+    let room = room.map(OwnedRoomId::try_from).transpose();
+    Ok(Portal {
+        id: PortalId(id),
+        key: PortalKey {
+            thread: ThreadId::new(thread),
+            receiver: (!receiver.is_empty()).then(|| LoginId::new(receiver)),
+        },
+        room: room.map_err(|_| StoreError::corrupt("portal", "room", &id))?,
+        name,
+        avatar_id,
+        members,
+    })
+}
+
+pub(super) fn ghost(row: GhostRow) -> Ghost {
+    let (id, username, full_name, avatar_id, avatar, displayname, fetched_at) = row;
+    Ghost {
+        id: RemoteUserId::new(id),
+        username,
+        full_name,
+        avatar_id,
+        avatar: avatar.map(OwnedMxcUri::from),
+        displayname,
+        fetched_at: Timestamp(fetched_at),
+    }
+}
+
+pub(super) fn login(row: LoginRow) -> Result<Login, StoreError> {
+    let (id, user, username, state, reason, created_at) = row;
+    Ok(Login {
+        user: user_id("login", "user_id", &id, user)?,
+        state: login_state(&state).ok_or_else(|| StoreError::corrupt("login", "state", &id))?,
+        id: LoginId::new(id),
+        username,
+        reason,
+        created_at: Timestamp(created_at),
+    })
+}
+
+pub(super) fn mapping(row: MessageRow) -> Result<Mapping, StoreError> {
+    let (portal, item, part, event, sender, client_context, sent_at) = row;
+    let event = OwnedEventId::try_from(event).map_err(|_| StoreError::corrupt("message", "event", &item))?;
+    Ok(Mapping {
+        portal: PortalId(portal),
+        item: ItemId::new(item),
+        part,
+        event,
+        sender,
+        client_context: client_context.map(ClientContext::new),
+        at: Timestamp(sent_at),
+    })
+}
+
+pub(super) fn pending(row: PendingRow) -> Result<(InboxRow, Option<Timestamp>), StoreError> {
+    let (id, lane, origin, dedup_key, payload, attempts, accepted_at, retry_at) = row;
+    let row = InboxRow {
+        id: RowId(id),
+        lane: LaneKey::new(lane),
+        origin: origin_of(&origin).ok_or_else(|| StoreError::corrupt("inbox", "origin", &id))?,
+        dedup_key,
+        payload: payload.ok_or_else(|| StoreError::corrupt("inbox", "payload", &id))?,
+        attempts,
+        accepted_at: Timestamp(accepted_at),
+    };
+    Ok((row, retry_at.map(Timestamp)))
+}
+
+pub(super) fn room_id(table: &'static str, key: &str, room: String) -> Result<OwnedRoomId, StoreError> {
+    OwnedRoomId::try_from(room).map_err(|_| StoreError::corrupt(table, "room", &key))
+}
+
+pub(super) fn user_id(
+    table: &'static str,
+    column: &'static str,
+    key: &str,
+    user: String,
+) -> Result<OwnedUserId, StoreError> {
+    OwnedUserId::try_from(user).map_err(|_| StoreError::corrupt(table, column, &key))
+}
+
+pub(super) fn origin_text(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Matrix => "matrix",
+        Origin::Instagram { reconciled: false } => "instagram",
+        Origin::Instagram { reconciled: true } => "reconciled",
+    }
+}
+
+fn origin_of(text: &str) -> Option<Origin> {
+    match text {
+        "matrix" => Some(Origin::Matrix),
+        "instagram" => Some(Origin::Instagram { reconciled: false }),
+        "reconciled" => Some(Origin::Instagram { reconciled: true }),
+        _ => None,
+    }
+}
+
+pub(super) fn login_state_text(state: LoginState) -> &'static str {
+    match state {
+        LoginState::Active => "active",
+        LoginState::LoggedOut => "logged_out",
+        LoginState::ActionRequired => "action_required",
+    }
+}
+
+fn login_state(text: &str) -> Option<LoginState> {
+    match text {
+        "active" => Some(LoginState::Active),
+        "logged_out" => Some(LoginState::LoggedOut),
+        "action_required" => Some(LoginState::ActionRequired),
+        _ => None,
+    }
+}
+
+/// The text of a portal's receiver column.
+pub(super) fn receiver_text(key: &PortalKey) -> &str {
+    key.receiver.as_ref().map_or("", LoginId::as_str)
+}
+
+/// The text of a portal's members column.
+pub(super) fn members_text(members: &[RemoteUserId]) -> String {
+    serde_json::to_string(members).expect("a list of strings is JSON")
+}

@@ -1,0 +1,122 @@
+//! Statements about portals, ghosts, threads and the message map.
+
+use ruma::{EventId, RoomId};
+
+use super::{Conn, rows};
+use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, PortalKey, RemoteUserId, ThreadId};
+use crate::domain::record::{Ghost, Mapping, Portal};
+use crate::store::error::StoreError;
+
+type Found<T> = Result<T, StoreError>;
+
+pub(in crate::store) async fn portal_of_key(conn: &mut Conn, key: &PortalKey) -> Found<Option<Portal>> {
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members FROM portal
+        WHERE thread = $1 AND receiver = $2";
+    let query = sqlx::query_as(SQL).bind(key.thread.as_str()).bind(rows::receiver_text(key));
+    query.fetch_optional(conn).await?.map(rows::portal).transpose()
+}
+
+pub(in crate::store) async fn portal_of_id(conn: &mut Conn, id: PortalId) -> Found<Option<Portal>> {
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members FROM portal WHERE id = $1";
+    sqlx::query_as(SQL).bind(id.0).fetch_optional(conn).await?.map(rows::portal).transpose()
+}
+
+pub(in crate::store) async fn portal_of_room(conn: &mut Conn, room: &RoomId) -> Found<Option<Portal>> {
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members FROM portal WHERE room = $1";
+    sqlx::query_as(SQL).bind(room.as_str()).fetch_optional(conn).await?.map(rows::portal).transpose()
+}
+
+pub(in crate::store) async fn portals_of_thread(conn: &mut Conn, thread: &ThreadId) -> Found<Vec<Portal>> {
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members FROM portal
+        WHERE thread = $1 ORDER BY id";
+    sqlx::query_as(SQL).bind(thread.as_str()).fetch_all(conn).await?.into_iter().map(rows::portal).collect()
+}
+
+pub(in crate::store) async fn portals_of_login(conn: &mut Conn, login: &LoginId) -> Found<Vec<Portal>> {
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members FROM portal
+        WHERE receiver = $1
+           OR (receiver = '' AND thread IN (SELECT thread FROM login_thread WHERE login = $1))
+        ORDER BY id";
+    sqlx::query_as(SQL).bind(login.as_str()).fetch_all(conn).await?.into_iter().map(rows::portal).collect()
+}
+
+pub(in crate::store) async fn logins_in_thread(conn: &mut Conn, thread: &ThreadId) -> Found<Vec<LoginId>> {
+    const SQL: &str = "SELECT login FROM login_thread WHERE thread = $1 ORDER BY login";
+    let logins: Vec<String> = sqlx::query_scalar(SQL).bind(thread.as_str()).fetch_all(conn).await?;
+    Ok(logins.into_iter().map(LoginId::new).collect())
+}
+
+pub(in crate::store) async fn ghost(conn: &mut Conn, id: &RemoteUserId) -> Found<Option<Ghost>> {
+    const SQL: &str = "SELECT id, username, full_name, avatar_id, avatar, displayname, fetched_at FROM ghost
+        WHERE id = $1";
+    Ok(sqlx::query_as(SQL).bind(id.as_str()).fetch_optional(conn).await?.map(rows::ghost))
+}
+
+pub(in crate::store) async fn mapping_of_item(conn: &mut Conn, portal: PortalId, item: &ItemId) -> Found<Vec<Mapping>> {
+    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at FROM message
+        WHERE item = $1 AND portal = $2 ORDER BY part";
+    let query = sqlx::query_as(SQL).bind(item.as_str()).bind(portal.0);
+    query.fetch_all(conn).await?.into_iter().map(rows::mapping).collect()
+}
+
+pub(in crate::store) async fn mapping_of_event(conn: &mut Conn, event: &EventId) -> Found<Vec<Mapping>> {
+    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at FROM message
+        WHERE event = $1 ORDER BY part, item";
+    sqlx::query_as(SQL).bind(event.as_str()).fetch_all(conn).await?.into_iter().map(rows::mapping).collect()
+}
+
+pub(in crate::store) async fn mapping_of_context(
+    conn: &mut Conn,
+    portal: PortalId,
+    context: &ClientContext,
+) -> Found<Option<Mapping>> {
+    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at FROM message
+        WHERE client_context = $1 AND portal = $2 ORDER BY item, part LIMIT 1";
+    let query = sqlx::query_as(SQL).bind(context.as_str()).bind(portal.0);
+    query.fetch_optional(conn).await?.map(rows::mapping).transpose()
+}
+
+pub(super) async fn ensure_portal(conn: &mut Conn, key: &PortalKey) -> Found<Portal> {
+    const SQL: &str = "INSERT INTO portal (thread, receiver, members) VALUES ($1, $2, '[]')
+        ON CONFLICT (thread, receiver) DO NOTHING";
+    let query = sqlx::query(SQL).bind(key.thread.as_str()).bind(rows::receiver_text(key));
+    query.execute(&mut *conn).await?;
+    portal_of_key(conn, key).await?.ok_or_else(|| StoreError::corrupt("portal", "thread", &key.thread))
+}
+
+pub(super) async fn save_portal(conn: &mut Conn, portal: &Portal) -> Found<()> {
+    const SQL: &str = "UPDATE portal SET room = $2, name = $3, avatar_id = $4, members = $5 WHERE id = $1";
+    let query = sqlx::query(SQL).bind(portal.id.0).bind(portal.room.as_ref().map(|room| room.as_str()));
+    let query = query.bind(portal.name.as_deref()).bind(portal.avatar_id.as_deref());
+    query.bind(rows::members_text(&portal.members)).execute(conn).await?;
+    Ok(())
+}
+
+pub(super) async fn remove_portal(conn: &mut Conn, id: PortalId) -> Found<()> {
+    sqlx::query("DELETE FROM portal WHERE id = $1").bind(id.0).execute(conn).await?;
+    Ok(())
+}
+
+pub(super) async fn note_login(conn: &mut Conn, thread: &ThreadId, login: &LoginId) -> Found<()> {
+    const SQL: &str = "INSERT INTO login_thread (thread, login) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    sqlx::query(SQL).bind(thread.as_str()).bind(login.as_str()).execute(conn).await?;
+    Ok(())
+}
+
+pub(super) async fn forget_login(conn: &mut Conn, thread: &ThreadId, login: &LoginId) -> Found<()> {
+    const SQL: &str = "DELETE FROM login_thread WHERE thread = $1 AND login = $2";
+    sqlx::query(SQL).bind(thread.as_str()).bind(login.as_str()).execute(conn).await?;
+    Ok(())
+}
+
+pub(super) async fn save_ghost(conn: &mut Conn, ghost: &Ghost) -> Found<()> {
+    const SQL: &str = "INSERT INTO ghost (id, username, full_name, avatar_id, avatar, displayname, fetched_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (id) DO UPDATE SET username = excluded.username, full_name = excluded.full_name,
+            avatar_id = excluded.avatar_id, avatar = excluded.avatar, displayname = excluded.displayname,
+            fetched_at = excluded.fetched_at";
+    let query = sqlx::query(SQL).bind(ghost.id.as_str()).bind(&ghost.username).bind(&ghost.full_name);
+    let query = query.bind(ghost.avatar_id.as_deref()).bind(ghost.avatar.as_ref().map(|avatar| avatar.as_str()));
+    query.bind(&ghost.displayname).bind(ghost.fetched_at.0).execute(conn).await?;
+    Ok(())
+}

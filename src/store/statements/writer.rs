@@ -1,0 +1,181 @@
+//! The one task that writes. What waits for it is run in one transaction and committed once (group commit): fifty
+//! writes cost little more than one, and none is answered before it is on disk.
+//!
+//! A write that the database refuses must not fail its neighbours: the group is rolled back and each runs alone.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sqlx::Connection;
+use tokio::sync::mpsc;
+
+use super::{BEGIN, Conn, Source, accounts, delivery, facts};
+use crate::store::error::StoreError;
+use crate::store::seal::SealKey;
+use crate::store::write::{Answer, Job, Message, Write};
+use crate::store::{GROUP, Shared};
+
+/// The writing connection and its source.
+pub(in crate::store) struct Writer {
+    source: Source,
+    /// None after it broke; made again for the next write.
+    connection: Option<Conn>,
+    shared: Arc<Shared>,
+}
+
+/// What committed writes did to the number of pending rows.
+type Depth = i64;
+
+impl Writer {
+    /// Takes an open connection with up-to-date tables; checks that the key is the one this database knows.
+    pub(super) async fn new(
+        source: Source,
+        mut connection: Conn,
+        key: &SealKey,
+        shared: Arc<Shared>,
+    ) -> Result<Self, StoreError> {
+        const PURPOSE: &str = "key check";
+        let fresh = key.seal(PURPOSE, "", b"")?;
+        let stored = accounts::ensure_meta(&mut connection, PURPOSE, &fresh).await?;
+        key.open(PURPOSE, "", &stored).ok_or(StoreError::WrongKey)?;
+        shared.depth.store(delivery::pending_count(&mut connection).await?, Ordering::Relaxed);
+        Ok(Self { source, connection: Some(connection), shared })
+    }
+
+    /// Serves the queue until it is closed.
+    pub(in crate::store) async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
+        let mut messages = Vec::with_capacity(GROUP);
+        let mut closing = None;
+        while queue.recv_many(&mut messages, GROUP).await > 0 {
+            let mut jobs = Vec::with_capacity(messages.len());
+            for message in messages.drain(..) {
+                match message {
+                    Message::Write(job) => jobs.push(job),
+                    Message::Close(done) => {
+                        queue.close();
+                        closing = Some(done);
+                    }
+                }
+            }
+            self.serve(jobs).await;
+        }
+        if let Some(connection) = self.connection.take() {
+            connection.close().await.ok();
+        }
+        // Lets go of the database before it says so.
+        drop(self);
+        if let Some(done) = closing {
+            done.send(()).ok();
+        }
+    }
+
+    async fn serve(&mut self, jobs: Vec<Job>) {
+        let (writes, listeners): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.write, job.answer)).unzip();
+        let answers = match self.commit(&writes).await {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            Err(error) if error.is_transient() || writes.len() == 1 => vec![Err(error); writes.len()],
+            Err(_) => self.commit_each(&writes).await,
+        };
+        for (listener, answer) in listeners.into_iter().zip(answers) {
+            // A caller that was cancelled listens no more.
+            listener.send(answer).ok();
+        }
+    }
+
+    async fn commit_each(&mut self, writes: &[Write]) -> Vec<Result<Answer, StoreError>> {
+        let mut answers = Vec::with_capacity(writes.len());
+        for write in writes {
+            let mut answer = self.commit(std::slice::from_ref(write)).await;
+            answers.push(
+                answer
+                    .as_mut()
+                    .map_err(|error| error.clone())
+                    .and_then(|answers| answers.pop().ok_or(StoreError::Closed)),
+            );
+        }
+        answers
+    }
+
+    /// All or none of the writes.
+    async fn commit(&mut self, writes: &[Write]) -> Result<Vec<Answer>, StoreError> {
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut connection = self.take_connection().await?;
+        match transact(&mut connection, writes).await {
+            Ok((answers, depth)) => {
+                self.connection = Some(connection);
+                self.shared.depth.fetch_add(depth, Ordering::Relaxed);
+                for (write, answer) in writes.iter().zip(&answers) {
+                    self.shared.cache.committed(write, answer);
+                }
+                Ok(answers)
+            }
+            Err(error) => {
+                if sqlx::query("ROLLBACK").execute(&mut connection).await.is_ok() {
+                    self.connection = Some(connection);
+                } else {
+                    // The commit may have come through before the connection broke.
+                    self.shared.cache.clear();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn take_connection(&mut self) -> Result<Conn, StoreError> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        let mut connection = self.source.connect().await?;
+        self.shared.depth.store(delivery::pending_count(&mut connection).await?, Ordering::Relaxed);
+        Ok(connection)
+    }
+}
+
+async fn transact(conn: &mut Conn, writes: &[Write]) -> Result<(Vec<Answer>, Depth), StoreError> {
+    let mut answers = Vec::with_capacity(writes.len());
+    let mut depth = 0;
+    sqlx::query(BEGIN).execute(&mut *conn).await?;
+    for write in writes {
+        answers.push(apply(conn, write, &mut depth).await?);
+    }
+    sqlx::query("COMMIT").execute(conn).await?;
+    Ok((answers, depth))
+}
+
+async fn apply(conn: &mut Conn, write: &Write, depth: &mut Depth) -> Result<Answer, StoreError> {
+    match write {
+        Write::AcceptTransaction { txn_id, rows, now } => {
+            let (accepted, count) = delivery::accept_transaction(conn, txn_id, rows, *now).await?;
+            *depth += count;
+            return Ok(Answer::Accepted(accepted));
+        }
+        Write::AcceptBatch { login, rows, cursor, rule, now } => {
+            let (accepted, count) = delivery::accept_batch(conn, login, rows, cursor, *rule, *now).await?;
+            *depth += count;
+            return Ok(Answer::Accepted(accepted));
+        }
+        Write::Intend { parts, now } => return Ok(Answer::States(delivery::intend(conn, parts, *now).await?)),
+        Write::Settle { settlements, now } => *depth -= delivery::settle(conn, settlements, *now).await?,
+        Write::EnsurePortal(key) => return Ok(Answer::Portal(facts::ensure_portal(conn, key).await?)),
+        Write::Prune { before } => return Ok(Answer::Removed(delivery::prune(conn, *before).await?)),
+        Write::Confirm { request, id } => {
+            delivery::confirm(conn, request.as_str(), id).await?;
+        }
+        Write::PutBack { row, retry_at, reason } => delivery::put_back(conn, *row, *retry_at, reason).await?,
+        Write::SavePortal(portal) => facts::save_portal(conn, portal).await?,
+        Write::RemovePortal(id) => facts::remove_portal(conn, *id).await?,
+        Write::NoteLogin { thread, login } => facts::note_login(conn, thread, login).await?,
+        Write::ForgetLogin { thread, login } => facts::forget_login(conn, thread, login).await?,
+        Write::SaveGhost(ghost) => facts::save_ghost(conn, ghost).await?,
+        Write::SaveLogin(login) => accounts::save_login(conn, login).await?,
+        Write::SetLoginState { login, state, reason } => {
+            accounts::set_login_state(conn, login, *state, reason.as_deref()).await?;
+        }
+        Write::RemoveLogin(login) => accounts::remove_login(conn, login).await?,
+        Write::SaveSession { login, sealed } => accounts::save_session(conn, login, sealed).await?,
+        Write::SetManagementRoom { user, room } => accounts::set_management_room(conn, user, room).await?,
+    }
+    Ok(Answer::Done)
+}

@@ -1,0 +1,72 @@
+//! The writes as values, so that the writer can run a group of them in one transaction and run one again.
+
+use ruma::{OwnedRoomId, OwnedUserId};
+use tokio::sync::oneshot;
+
+use super::delivery::Accepted;
+use super::error::StoreError;
+use crate::domain::ids::{LoginId, PortalId, PortalKey, RequestId, RowId, ThreadId, Timestamp};
+use crate::domain::record::{Cursor, Ghost, Intended, Login, LoginState, NewRow, OutboxState, Portal, Settlement};
+
+/// What the writer is sent.
+pub(super) enum Message {
+    /// Do this.
+    Write(Job),
+    /// Stop after what was sent before.
+    Close(oneshot::Sender<()>),
+}
+
+/// A write and whom to tell.
+pub(super) struct Job {
+    pub(super) write: Write,
+    pub(super) answer: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+/// One write verb with its arguments. Every one may be repeated.
+#[derive(Clone, Debug)]
+pub(super) enum Write {
+    AcceptTransaction { txn_id: String, rows: Vec<NewRow>, now: Timestamp },
+    AcceptBatch { login: LoginId, rows: Vec<NewRow>, cursor: Cursor, rule: CursorRule, now: Timestamp },
+    Intend { parts: Vec<Intended>, now: Timestamp },
+    Confirm { request: RequestId, id: String },
+    Settle { settlements: Vec<Settlement>, now: Timestamp },
+    PutBack { row: RowId, retry_at: Timestamp, reason: String },
+    Prune { before: Timestamp },
+    EnsurePortal(PortalKey),
+    SavePortal(Portal),
+    RemovePortal(PortalId),
+    NoteLogin { thread: ThreadId, login: LoginId },
+    ForgetLogin { thread: ThreadId, login: LoginId },
+    SaveGhost(Ghost),
+    SaveLogin(Login),
+    SetLoginState { login: LoginId, state: LoginState, reason: Option<String> },
+    RemoveLogin(LoginId),
+    SaveSession { login: LoginId, sealed: Vec<u8> },
+    SetManagementRoom { user: OwnedUserId, room: OwnedRoomId },
+}
+
+/// What to do with the stored cursor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum CursorRule {
+    /// A lower one changes nothing.
+    OnlyGrows,
+    /// The stored one was refused; take the new one whatever it says.
+    Replace,
+}
+
+/// What a write says once it is committed.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Done,
+    Accepted(Accepted),
+    States(Vec<OutboxState>),
+    Portal(Portal),
+    Removed(u64),
+}
+
+impl Answer {
+    /// The error for an answer of another kind than the write has.
+    pub(super) fn unexpected() -> StoreError {
+        StoreError::Refused("a write was answered with another kind of answer".to_owned())
+    }
+}
