@@ -295,9 +295,7 @@ async fn wait(State(sim): Control, Path(thread): Path<String>, Query(wait): Quer
     let counted = |sim: &Sim| -> Option<usize> {
         let have = match wait.from {
             None => sim.item_count(&thread).ok()?,
-            Some(from) => sim.shared.look(|world| {
-                world.thread(&thread).map_or(0, |thread| thread.items.iter().filter(|item| item.sender == from).count())
-            }),
+            Some(from) => sim.item_count_of(&thread, from).ok()?,
         };
         (have >= wait.count).then_some(have)
     };

@@ -160,6 +160,11 @@ impl Sim {
         self.shared.look(|world| world.thread(thread).map(|thread| thread.items.len()))
     }
 
+    /// How many items one person has sent to a thread, those taken back included.
+    pub fn item_count_of(&self, thread: &str, sender: u64) -> Result<usize, SimError> {
+        self.shared.look(|world| world.thread(thread).map(|thread| thread.counts.get(&sender).copied().unwrap_or(0)))
+    }
+
     /// The API requests so far, oldest first.
     pub fn recorded_requests(&self) -> Vec<RecordedRequest> {
         self.shared.requests()

@@ -35,6 +35,20 @@ impl Sim {
         self.thread_items(thread)
     }
 
+    /// Waits until one person has sent at least `count` items to a thread and gives those, oldest first.
+    pub async fn wait_for_items_of(
+        &self,
+        thread: &str,
+        sender: u64,
+        count: usize,
+        deadline: Duration,
+    ) -> Result<Vec<Item>, SimError> {
+        let what = format!("{count} items of account {sender} in thread {thread}");
+        let enough = |sim: &Sim| sim.item_count_of(thread, sender).ok().filter(|have| *have >= count);
+        self.wait_for(&what, deadline, enough).await?;
+        Ok(self.thread_items(thread)?.into_iter().filter(|item| item.sender == sender).collect())
+    }
+
     /// Waits until an account has exactly `count` realtime connections.
     pub async fn wait_for_connections(&self, pk: u64, count: usize, deadline: Duration) -> Result<(), SimError> {
         let what = format!("{count} connections of account {pk}");

@@ -88,6 +88,8 @@ pub(crate) struct Thread {
     /// Oldest first.
     pub(crate) items: Vec<Item>,
     pub(crate) index: HashMap<String, usize>,
+    /// How many items each member has sent.
+    pub(crate) counts: HashMap<u64, usize>,
     /// Who has read up to which item, and when.
     pub(crate) seen: BTreeMap<u64, (String, i64)>,
     pub(crate) pending_for: BTreeSet<u64>,
@@ -247,6 +249,7 @@ impl World {
             created_us,
             items: Vec::new(),
             index: HashMap::new(),
+            counts: HashMap::new(),
             seen: BTreeMap::new(),
             pending_for,
         };

@@ -64,6 +64,7 @@ impl World {
         let first = thread.items.is_empty();
         thread.index.insert(item_id.clone(), thread.items.len());
         thread.items.push(item);
+        *thread.counts.entry(sender).or_default() += 1;
         thread.seen.insert(sender, (item_id.clone(), timestamp_us));
         thread.pending_for.remove(&sender);
         if let Some(key) = key {
