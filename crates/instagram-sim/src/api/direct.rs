@@ -1,0 +1,200 @@
+//! Direct messages over HTTP: inbox, threads and what is done to them.
+
+use std::collections::HashMap;
+
+use axum::{
+    extract::{Extension, Path, RawQuery, State},
+    response::Response,
+};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{
+    App, Who,
+    answer::{failure, refused},
+    form, ok,
+};
+use crate::{clock, error::SimError, world::view};
+
+const PAGE: usize = 20;
+
+fn count(fields: &HashMap<String, String>, name: &str, default: usize) -> usize {
+    fields.get(name).and_then(|text| text.parse().ok()).unwrap_or(default).clamp(1, 200)
+}
+
+fn done(result: Result<(), SimError>) -> Response {
+    match result {
+        Ok(()) => ok(json!({})),
+        Err(error) => refused(&error),
+    }
+}
+
+pub(super) async fn inbox(State(shared): App, Extension(viewer): Who, RawQuery(query): RawQuery) -> Response {
+    inbox_page(&shared, viewer.pk, &query.unwrap_or_default(), false)
+}
+
+pub(super) async fn pending_inbox(State(shared): App, Extension(viewer): Who, RawQuery(query): RawQuery) -> Response {
+    inbox_page(&shared, viewer.pk, &query.unwrap_or_default(), true)
+}
+
+fn inbox_page(shared: &crate::shared::Shared, pk: u64, query: &str, pending: bool) -> Response {
+    let fields = form::fields(query);
+    let cursor = fields.get("cursor").and_then(|text| text.parse().ok());
+    let (limit, items) = (count(&fields, "limit", PAGE), count(&fields, "thread_message_limit", 10));
+    shared.look(|world| {
+        let Ok(account) = world.account(pk) else { return refused(&SimError::UnknownAccount(pk)) };
+        let requests = account.threads.iter().filter_map(|id| world.threads.get(id));
+        let requests = requests.filter(|thread| thread.pending_for.contains(&pk)).count();
+        ok(json!({
+            "viewer": view::user(world, account, account.options.string_ids),
+            "inbox": view::inbox(world, account, cursor, limit, items, pending),
+            "seq_id": account.queue.head(),
+            "snapshot_at_ms": clock::now_us() / 1000,
+            "pending_requests_total": requests,
+            "has_pending_top_requests": false,
+            "most_recent_inviter": null,
+        }))
+    })
+}
+
+pub(super) async fn pending_preview(State(shared): App, Extension(viewer): Who) -> Response {
+    let total = shared.look(|world| world.threads.values().filter(|one| one.pending_for.contains(&viewer.pk)).count());
+    ok(json!({ "pending_requests_total": total, "unread_pending_requests": total }))
+}
+
+pub(super) async fn presence() -> Response {
+    ok(json!({ "user_presence": {} }))
+}
+
+pub(super) async fn has_interop_upgraded() -> Response {
+    ok(json!({ "has_interop_upgraded": true }))
+}
+
+pub(super) async fn ranked_recipients(
+    State(shared): App,
+    Extension(viewer): Who,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let fields = form::fields(&query.unwrap_or_default());
+    let wanted = fields.get("query").map(|text| text.to_lowercase()).unwrap_or_default();
+    shared.look(|world| {
+        let others = world.accounts.values().filter(|account| account.pk != viewer.pk);
+        let found = others.filter(|account| account.username.to_lowercase().contains(&wanted));
+        let list: Vec<Value> =
+            found.take(10).map(|account| json!({ "user": view::user(world, account, false) })).collect();
+        ok(json!({ "ranked_recipients": list, "expires": 3600, "filtered": false, "rank_token": "1" }))
+    })
+}
+
+pub(super) async fn create_group(State(shared): App, Extension(viewer): Who, body: String) -> Response {
+    let fields = form::fields(&body);
+    let mut members = vec![viewer.pk];
+    let listed = fields.get("recipient_users").map(|text| form::numbers(text)).unwrap_or_default();
+    members.extend(listed.iter().filter_map(|text| text.parse::<u64>().ok()));
+    if members.len() < 3 {
+        return failure(StatusCode::BAD_REQUEST, json!({ "message": "A group needs at least two other people." }));
+    }
+    let title = fields.get("thread_title").map(String::as_str).unwrap_or_default();
+    shared.act(|world| {
+        let made =
+            world.create_thread(&members, Some(title)).and_then(|id| world.announce_thread(&id, "add").map(|()| id));
+        match made.and_then(|id| world.thread(&id).map(|thread| view::thread(world, thread, viewer.pk, PAGE))) {
+            Ok(thread) => ok(thread),
+            Err(error) => refused(&error),
+        }
+    })
+}
+
+pub(super) async fn by_participants(State(shared): App, Extension(viewer): Who, RawQuery(query): RawQuery) -> Response {
+    let fields = form::fields(&query.unwrap_or_default());
+    let mut members = vec![viewer.pk];
+    let listed = fields.get("recipient_users").map(|text| form::numbers(text)).unwrap_or_default();
+    members.extend(listed.iter().filter_map(|text| text.parse::<u64>().ok()));
+    shared.look(|world| match world.direct_thread(&members).and_then(|id| world.threads.get(&id)) {
+        Some(thread) => ok(json!({ "thread": view::thread(world, thread, viewer.pk, count(&fields, "limit", PAGE)) })),
+        None => {
+            let known = members.iter().filter(|pk| **pk != viewer.pk).filter_map(|pk| world.accounts.get(pk));
+            let users: Vec<Value> = known.map(|account| view::user(world, account, false)).collect();
+            ok(json!({ "thread": null, "users": users }))
+        }
+    })
+}
+
+pub(super) async fn thread(
+    State(shared): App,
+    Extension(viewer): Who,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let fields = form::fields(&query.unwrap_or_default());
+    let cursor = fields.get("cursor").map(String::as_str).filter(|cursor| !cursor.is_empty());
+    let limit = count(&fields, "limit", PAGE);
+    shared.look(|world| match world.thread_of(&id, viewer.pk) {
+        Ok(thread) => ok(json!({ "thread": view::thread_page(world, thread, viewer.pk, cursor, limit) })),
+        Err(_) => failure(StatusCode::NOT_FOUND, json!({ "message": "Thread does not exist" })),
+    })
+}
+
+pub(super) async fn approve(State(shared): App, Extension(viewer): Who, Path(id): Path<String>) -> Response {
+    done(shared.act(|world| {
+        world.thread_of(&id, viewer.pk)?;
+        if let Some(thread) = world.threads.get_mut(&id) {
+            thread.pending_for.remove(&viewer.pk);
+        }
+        world.announce_thread(&id, "replace")
+    }))
+}
+
+pub(super) async fn update_title(
+    State(shared): App,
+    Extension(viewer): Who,
+    Path(id): Path<String>,
+    body: String,
+) -> Response {
+    let title = form::fields(&body).remove("title").unwrap_or_default();
+    done(shared.act(|world| {
+        world.thread_of(&id, viewer.pk)?;
+        world.rename_thread(&id, viewer.pk, &title)
+    }))
+}
+
+pub(super) async fn leave(State(shared): App, Extension(viewer): Who, Path(id): Path<String>) -> Response {
+    done(shared.act(|world| world.remove_member(&id, viewer.pk, viewer.pk)))
+}
+
+/// Settings that change nothing the simulator shows.
+pub(super) async fn nothing_to_do(State(shared): App, Extension(viewer): Who, Path(id): Path<String>) -> Response {
+    done(shared.look(|world| world.thread_of(&id, viewer.pk).map(|_| ())))
+}
+
+pub(super) async fn delete_item(
+    State(shared): App,
+    Extension(viewer): Who,
+    Path((id, item)): Path<(String, String)>,
+) -> Response {
+    done(shared.act(|world| {
+        world.thread_of(&id, viewer.pk)?;
+        world.unsend(viewer.pk, &id, &item)
+    }))
+}
+
+pub(super) async fn edit_item(
+    State(shared): App,
+    Extension(viewer): Who,
+    Path((id, item)): Path<(String, String)>,
+    body: String,
+) -> Response {
+    let text = form::fields(&body).remove("body").unwrap_or_default();
+    done(shared.act(|world| {
+        world.thread_of(&id, viewer.pk)?;
+        world.edit(viewer.pk, &id, &item, &text)
+    }))
+}
+
+pub(super) async fn seen(
+    State(shared): App,
+    Extension(viewer): Who,
+    Path((id, item)): Path<(String, String)>,
+) -> Response {
+    done(shared.act(|world| world.mark_seen(viewer.pk, &id, &item)))
+}

@@ -1,0 +1,175 @@
+//! What people do in threads: send, react, unsend, read. Each act ends in the queues of all members.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    World,
+    item::{Item, Reaction},
+    queue::Patch,
+    view,
+};
+use crate::{error::SimError, fault::Stage};
+
+/// An item before it has an id and a time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NewItem {
+    pub(crate) item_type: String,
+    pub(crate) text: Option<String>,
+    pub(crate) content: Map<String, Value>,
+    pub(crate) client_context: Option<String>,
+    pub(crate) reply_to: Option<String>,
+}
+
+impl NewItem {
+    pub(crate) fn text(text: &str) -> NewItem {
+        NewItem { item_type: "text".into(), text: Some(text.to_owned()), ..NewItem::default() }
+    }
+}
+
+/// What became of a send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) item_id: String,
+    pub(crate) timestamp_us: i64,
+    /// The same client context came before; nothing was added.
+    pub(crate) duplicate: bool,
+}
+
+impl World {
+    /// Adds an item and tells all members. `echo_at_us` holds the sender's own envelope back until then.
+    pub(crate) fn add_item(&mut self, sender: u64, id: &str, new: NewItem, echo_at_us: i64) -> Result<Sent, SimError> {
+        self.thread_of(id, sender)?;
+        let key = new.client_context.clone().map(|context| (id.to_owned(), context));
+        if let Some(known) = key.as_ref().and_then(|key| self.accounts.get(&sender)?.sent.get(key)) {
+            let timestamp_us = self.thread(id)?.item(known).map_or(0, |item| item.timestamp_us);
+            let sent = Sent { item_id: known.clone(), timestamp_us, duplicate: true };
+            self.duplicates_refused += 1;
+            return Ok(sent);
+        }
+        let timestamp_us = self.ids.timestamp_us();
+        let item_id = self.ids.item(timestamp_us);
+        let item = Item {
+            item_id: item_id.clone(),
+            sender,
+            item_type: new.item_type,
+            text: new.text,
+            client_context: new.client_context,
+            timestamp_us,
+            reply_to: new.reply_to,
+            content: new.content,
+            reactions: Vec::new(),
+            unsent: false,
+        };
+        let thread = self.threads.get_mut(id).ok_or_else(|| SimError::UnknownThread(id.to_owned()))?;
+        let first = thread.items.is_empty();
+        thread.index.insert(item_id.clone(), thread.items.len());
+        thread.items.push(item);
+        *thread.counts.entry(sender).or_default() += 1;
+        thread.seen.insert(sender, (item_id.clone(), timestamp_us));
+        thread.pending_for.remove(&sender);
+        if let Some(key) = key {
+            self.account_mut(sender)?.sent.insert(key, item_id.clone());
+        }
+        self.items_accepted += 1;
+        if first && self.announce_threads {
+            self.announce_thread(id, "add")?;
+        }
+        self.tell_item(id, &item_id, "add", echo_at_us)?;
+        Ok(Sent { item_id, timestamp_us, duplicate: false })
+    }
+
+    /// Puts an item patch into every member's queue.
+    fn tell_item(&mut self, id: &str, item_id: &str, op: &str, echo_at_us: i64) -> Result<(), SimError> {
+        let thread = self.threads.get(id).ok_or_else(|| SimError::UnknownThread(id.to_owned()))?;
+        let item = thread.item(item_id).ok_or_else(|| SimError::UnknownItem(item_id.to_owned()))?;
+        let path = format!("/direct_v2/threads/{id}/items/{item_id}");
+        for pk in &thread.members {
+            let Some(account) = self.accounts.get_mut(pk) else { continue };
+            let turned = account.faults.take(Stage::Append, "").is_some();
+            let shown = view::item(thread, item, *pk, account.options.string_ids != turned);
+            let value = serde_json::to_string(&shown).expect("an item always serialises");
+            let data = Patch { op, path: &path, value: Some(&value) }.data();
+            let own = *pk == item.sender;
+            let token = item.client_context.as_deref().filter(|_| own);
+            account.queue.push(data, token, if own { echo_at_us } else { 0 });
+        }
+        Ok(())
+    }
+
+    fn item_mut(&mut self, id: &str, item_id: &str) -> Result<&mut Item, SimError> {
+        let thread = self.threads.get_mut(id).ok_or_else(|| SimError::UnknownThread(id.to_owned()))?;
+        let index = thread.index.get(item_id).copied();
+        let item = index.and_then(|index| thread.items.get_mut(index)).filter(|item| !item.unsent);
+        item.ok_or_else(|| SimError::UnknownItem(item_id.to_owned()))
+    }
+
+    /// Sets or, with `None`, takes away one person's reaction. One per person and item: a new one replaces the old.
+    pub(crate) fn react(
+        &mut self,
+        sender: u64,
+        id: &str,
+        item_id: &str,
+        emoji: Option<&str>,
+        context: Option<&str>,
+    ) -> Result<i64, SimError> {
+        self.thread_of(id, sender)?;
+        let timestamp_us = self.ids.timestamp_us();
+        let item = self.item_mut(id, item_id)?;
+        item.reactions.retain(|reaction| reaction.sender != sender);
+        if let Some(emoji) = emoji {
+            item.reactions.push(Reaction { sender, emoji: emoji.to_owned(), timestamp_us });
+        }
+        let path = format!("/direct_v2/threads/{id}/items/{item_id}/reactions/emojis/{sender}");
+        let value = json!({
+            "timestamp": timestamp_us,
+            "emoji": emoji.unwrap_or_default(),
+            "super_react_type": "none",
+            "client_context": context,
+        })
+        .to_string();
+        let op = if emoji.is_some() { "add" } else { "remove" };
+        self.patch_members(id, &Patch { op, path: &path, value: Some(&value) }, context)?;
+        Ok(timestamp_us)
+    }
+
+    /// Takes an item back.
+    pub(crate) fn unsend(&mut self, by: u64, id: &str, item_id: &str) -> Result<(), SimError> {
+        let item = self.item_mut(id, item_id)?;
+        if item.sender != by {
+            return Err(SimError::Invalid("only the sender can take an item back".into()));
+        }
+        item.unsent = true;
+        let path = format!("/direct_v2/threads/{id}/items/{item_id}");
+        self.patch_members(id, &Patch { op: "remove", path: &path, value: Some("{}") }, None)
+    }
+
+    /// Changes the text of an item.
+    pub(crate) fn edit(&mut self, by: u64, id: &str, item_id: &str, text: &str) -> Result<(), SimError> {
+        let item = self.item_mut(id, item_id)?;
+        if item.sender != by {
+            return Err(SimError::Invalid("only the sender can edit an item".into()));
+        }
+        item.text = Some(text.to_owned());
+        self.tell_item(id, item_id, "replace", 0)
+    }
+
+    /// Marks the thread as read up to an item.
+    pub(crate) fn mark_seen(&mut self, by: u64, id: &str, item_id: &str) -> Result<(), SimError> {
+        self.thread_of(id, by)?;
+        let timestamp_us = self.ids.timestamp_us();
+        let thread = self.threads.get_mut(id).ok_or_else(|| SimError::UnknownThread(id.to_owned()))?;
+        if thread.item(item_id).is_none() {
+            return Err(SimError::UnknownItem(item_id.to_owned()));
+        }
+        thread.seen.insert(by, (item_id.to_owned(), timestamp_us));
+        let path = format!("/direct_v2/threads/{id}/participants/{by}/has_seen");
+        let value = json!({
+            "item_id": item_id,
+            "timestamp": timestamp_us.to_string(),
+            "created_at": timestamp_us.to_string(),
+            "shh_seen_state": {},
+        })
+        .to_string();
+        self.patch_members(id, &Patch { op: "replace", path: &path, value: Some(&value) }, None)
+    }
+}
