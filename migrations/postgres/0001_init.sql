@@ -84,7 +84,7 @@ CREATE TABLE inbox (
     lane        TEXT    NOT NULL,
     origin      TEXT    NOT NULL CHECK (origin IN ('matrix', 'instagram', 'reconciled')),
     dedup_key   TEXT    NOT NULL UNIQUE,
-    payload     TEXT,                         -- as received; NULL once done
+    payload     TEXT,                         -- as received, sealed, in base64; NULL once done
     state       TEXT    NOT NULL CHECK (state IN ('pending', 'done', 'failed')),
     attempts    BIGINT NOT NULL,
     accepted_at BIGINT NOT NULL,

@@ -2,11 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
+use data_encoding::BASE64;
+
 use super::error::StoreError;
 use super::write::{Answer, CursorRule, Write};
 use super::{Readers, Store, postgres, read, sqlite};
 use crate::domain::ids::{LaneKey, LoginId, RequestId, RowId, Timestamp};
 use crate::domain::record::{Cursor, InboxRow, Intended, NewRow, OutboxState, Settlement};
+
+/// What a payload's seal is for.
+const PAYLOAD: &str = "inbox payload";
 
 /// How long the keys of done rows and transactions are kept.
 const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -46,7 +51,7 @@ impl Store {
         rows: Vec<NewRow>,
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
-        self.accept(Write::AcceptTransaction { txn_id: txn_id.to_owned(), rows, now }).await
+        self.accept(Write::AcceptTransaction { txn_id: txn_id.to_owned(), rows: self.sealed(rows)?, now }).await
     }
 
     /// Accepts what a session received: the rows and the cursor that comes after them in one commit. The cursor only
@@ -60,7 +65,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
         let (login, cursor, rule) = (login.clone(), *cursor, CursorRule::OnlyGrows);
-        self.accept(Write::AcceptBatch { login, rows, cursor, rule, now }).await
+        self.accept(Write::AcceptBatch { login, rows: self.sealed(rows)?, cursor, rule, now }).await
     }
 
     /// As [`Store::accept_batch`], for what was found over HTTP after the stored cursor was refused: the new cursor
@@ -73,7 +78,24 @@ impl Store {
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
         let (login, cursor, rule) = (login.clone(), *cursor, CursorRule::Replace);
-        self.accept(Write::AcceptBatch { login, rows, cursor, rule, now }).await
+        self.accept(Write::AcceptBatch { login, rows: self.sealed(rows)?, cursor, rule, now }).await
+    }
+
+    /// Payloads hold message texts, and now and then a pasted session: they rest sealed.
+    fn sealed(&self, mut rows: Vec<NewRow>) -> Result<Vec<NewRow>, StoreError> {
+        for row in &mut rows {
+            let sealed = self.key.seal(PAYLOAD, &row.dedup_key, row.payload.as_bytes())?;
+            row.payload = BASE64.encode(&sealed);
+        }
+        Ok(rows)
+    }
+
+    /// The payload of a stored row. One that does not open any more is empty, which its lane parks.
+    fn opened(&self, mut row: InboxRow) -> InboxRow {
+        let sealed = BASE64.decode(row.payload.as_bytes()).unwrap_or_default();
+        let plain = self.key.open(PAYLOAD, &row.dedup_key, &sealed).unwrap_or_default();
+        row.payload = String::from_utf8(plain).unwrap_or_default();
+        row
     }
 
     async fn accept(&self, write: Write) -> Result<Accepted, StoreError> {
@@ -94,7 +116,7 @@ impl Store {
         let waiting = rows.iter().position(|(_, retry_at)| retry_at.is_some_and(|at| at > now));
         let retry_at = waiting.and_then(|index| rows[index].1);
         rows.truncate(waiting.unwrap_or(rows.len()));
-        Ok(Ready { rows: rows.into_iter().map(|(row, _)| row).collect(), retry_at })
+        Ok(Ready { rows: rows.into_iter().map(|(row, _)| self.opened(row)).collect(), retry_at })
     }
 
     /// Writes requests down before they are sent, and says of each, in the order given, what is known of it.
