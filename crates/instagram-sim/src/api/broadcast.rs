@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     App, Who,
-    answer::{failure, json_response, refused},
+    answer::{cut_off, failure, json_response, refused},
     form,
 };
 use crate::{
@@ -31,7 +31,10 @@ pub(super) async fn broadcast(
     let mut fields = form::fields(&body);
     let fault = shared.look(|world| world.take_fault(viewer.pk, Stage::Send, "broadcast"));
     let mut echo_at_us = 0;
+    let mut lose_answer = false;
     match fault {
+        Some(Fault::DropSend) => return cut_off(json_response(StatusCode::OK, &json!({}))),
+        Some(Fault::DropAnswer | Fault::CloseAfterSend) => lose_answer = true,
         Some(Fault::RejectSend { status_code, message }) => {
             let status = StatusCode::from_u16(status_code).unwrap_or(StatusCode::BAD_REQUEST);
             let context = fields.remove("client_context");
@@ -47,12 +50,13 @@ pub(super) async fn broadcast(
         fields.insert("item_type".into(), kind.trim_end_matches('/').to_owned());
         Ok::<_, SimError>(command::send_item(world, viewer.pk, &fields, echo_at_us))
     });
-    match outcome {
+    let response = match outcome {
         Ok(Outcome { status, answer, .. }) => {
             json_response(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), &answer)
         }
         Err(error) => refused(&error),
-    }
+    };
+    if lose_answer { cut_off(response) } else { response }
 }
 
 /// The thread a send goes to: named, or the one-to-one (made if need be) with the named person.

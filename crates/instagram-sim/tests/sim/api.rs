@@ -135,6 +135,24 @@ async fn sends_over_http_dedup_with_those_over_realtime() {
 }
 
 #[tokio::test]
+async fn an_answer_over_http_can_be_lost_with_or_without_the_send() {
+    let (sim, anna, _, thread) = two_people().await;
+    let http = Http::new(&sim, &anna);
+    for (fault, items) in [(Fault::DropSend, 0), (Fault::DropAnswer, 1)] {
+        sim.inject_on(anna.pk, "broadcast", fault, 1).unwrap();
+        let ids = format!("[{thread}]");
+        let fields = [("thread_ids", ids.as_str()), ("client_context", "1"), ("text", "hej")];
+        let request = http.client.post(format!("{}direct_v2/threads/broadcast/text/", http.base)).form(&fields);
+        let lost = match request.header("authorization", &http.authorization).send().await {
+            Ok(response) => response.bytes().await.is_err(),
+            Err(_) => true,
+        };
+        assert!(lost);
+        assert_eq!(sim.item_count(&thread).unwrap(), items);
+    }
+}
+
+#[tokio::test]
 async fn profile_pictures_are_real_files_at_signed_addresses() {
     let (sim, anna, bert, _) = two_people().await;
     let http = Http::new(&sim, &anna);
