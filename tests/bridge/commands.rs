@@ -1,0 +1,132 @@
+//! What users say to the bot, and what the bridge says of itself.
+
+use instagram_sim::Fault;
+
+use crate::world::{Setup, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_lists_the_commands_and_ping_shows_evidence() {
+    let mut world = World::start().await;
+    let help = world.command("help").await;
+    for name in ["login", "logout", "ping", "list-logins", "reconnect", "version"] {
+        assert!(help.contains(name), "{help}");
+    }
+    let ping = world.command("ping").await;
+    assert!(ping.contains("@anna.alm: connected") && ping.contains("last sign of life"), "{ping}");
+    assert!(world.command("list-logins").await.contains("@anna.alm"));
+    assert!(world.command("version").await.starts_with("puppetgram"));
+    assert!(world.command("dance").await.contains("help"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pasted_session_is_removed_from_the_room_and_from_disk() {
+    let mut world = World::start().await;
+    let room = world.management_room().to_owned();
+    let session = world.anna_account.sessionid.clone();
+    let visible = world.homeserver.events(&room).iter().any(|event| event.to_string().contains(&session));
+    assert!(!visible, "the message with the session was redacted");
+    world.bridge.kill();
+    for file in std::fs::read_dir(world.bridge.directory()).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let found = bytes.windows(session.len()).any(|window| window == session.as_bytes());
+        assert!(!found, "{} holds the session in plain", path.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_and_database_hold_no_message_text() {
+    let setup = Setup { environment: vec![("RUST_LOG".into(), "trace".into())], ..Setup::default() };
+    let mut world = World::start_with(&setup).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.sim.send_text(world.bob.pk, &thread, "planted-secret-in").unwrap();
+    world.homeserver.send_text(&room, &world.anna.id, "planted-secret-out").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["planted-secret-out".to_owned()]).await;
+    world.until("the text", |world| world.event(&room, "planted-secret-in")).await;
+    world.bridge.kill();
+    for file in std::fs::read_dir(world.bridge.directory()).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(14).any(|window| window == b"planted-secret"), "{}", path.display());
+    }
+    let log = world.bridge.log();
+    for secret in [world.anna_account.sessionid.as_str(), "as_token", "hs_token"] {
+        assert!(!log.contains(secret), "the log holds {secret}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_instagram_ended_is_told_with_the_cure() {
+    let mut world = World::start_logged_out(&Setup::default()).await;
+    world.sim.expire_session(world.anna_account.pk).unwrap();
+    let session = world.anna_account.sessionid.clone();
+    let answer = world.command(&format!("login {session}")).await;
+    assert!(answer.contains("expired") && answer.contains("Hint"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ends_while_connected_stops_the_login_and_a_new_one_goes_on() {
+    let mut world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.sim.expire_session(world.anna_account.pk).unwrap();
+    let bot = world.bot();
+    let management = world.management_room().to_owned();
+    world
+        .until("the notice", |world| world.said_by(&management, &bot).iter().any(|text| text.contains("stopped")).then_some(()))
+        .await;
+    world.sim.send_text(world.bob.pk, &thread, "meanwhile").unwrap();
+    assert!(world.command("ping").await.contains("logged out"));
+    world.anna_account.sessionid = world.sim.create_session(world.anna_account.pk).unwrap();
+    world.log_in_anna().await;
+    world.until("what came meanwhile", |world| world.event(&room, "meanwhile")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_challenge_is_told_and_reconnect_goes_on() {
+    let mut world = World::start().await;
+    world.sim.inject(world.anna_account.pk, Fault::Challenge, 1).unwrap();
+    world.sim.inject(world.anna_account.pk, Fault::RefuseConnect { code: 5 }, 1).unwrap();
+    world.sim.cut_connections(world.anna_account.pk).unwrap();
+    let bot = world.bot();
+    let management = world.management_room().to_owned();
+    let stopped = |world: &World| world.said_by(&management, &bot).iter().any(|text| text.contains("security check")).then_some(());
+    world.until("the notice", stopped).await;
+    assert!(world.command("reconnect").await.contains("Connecting"));
+    world.sim.wait_for_subscription(world.anna_account.pk, crate::world::DEADLINE).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logout_ends_the_session_and_removes_rooms_when_asked() {
+    let mut world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let answer = world.command("logout remove").await;
+    assert!(answer.contains("Logged out") && answer.contains("1 rooms"), "{answer}");
+    world.sim.wait_for_request("accounts/logout", crate::world::DEADLINE).await.unwrap();
+    let member = world.homeserver.state(&room, "m.room.member", &world.anna.id).unwrap();
+    assert_eq!(member["membership"], "leave");
+    assert!(world.command("list-logins").await.contains("no login"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_are_not_served() {
+    let world = World::start_logged_out(&Setup::default()).await;
+    let mallory = world.homeserver.register("mallory", "secret").unwrap();
+    let room = world.homeserver.create_room(&mallory.id, &[]).unwrap();
+    world.homeserver.invite(&room, &mallory.id, &world.bot()).unwrap();
+    let left = |world: &World| {
+        let member = world.homeserver.state(&room, "m.room.member", &world.bot())?;
+        (member["membership"] == "leave").then_some(())
+    };
+    world.until("the bot declines", left).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_instead_of_a_session_is_answered_with_a_cure() {
+    let mut world = World::start_logged_out(&Setup::default()).await;
+    let answer = world.command("login hunter2").await;
+    assert!(answer.contains("sessionid"), "{answer}");
+    assert!(!answer.contains("hunter2"), "{answer}");
+}

@@ -1,0 +1,197 @@
+//! Faults of Instagram, the homeserver and the network: nothing is lost, doubled or reordered.
+
+use std::time::{Duration, Instant};
+
+use instagram_sim::{CursorRefusal, Fault};
+
+use crate::world::{DEADLINE, Setup, World};
+
+fn numbered(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{prefix} {n}")).collect()
+}
+
+fn after_first(texts: Vec<String>) -> Vec<String> {
+    let mut all = vec!["first".to_owned()];
+    all.extend(texts);
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_never_comes_delays_no_other_chat_and_doubles_nothing() {
+    let setup = Setup { instagram: "  answer_timeout: 3s\n".to_owned(), ..Setup::default() };
+    let world = World::start_with(&setup).await;
+    let carol = world.sim.create_account("carol", "Carol").unwrap();
+    let (one, two) = (world.chat_with(&world.bob), world.chat_with(&carol));
+    let room_one = world.portal_of(&one, &world.bob).await;
+    let room_two = world.portal_of(&two, &carol).await;
+    world.sim.inject_on(world.anna_account.pk, "132", Fault::DropSend, 1).unwrap();
+    world.homeserver.send_text(&room_one, &world.anna.id, "unanswered").unwrap();
+    world.sim.wait_for_faults(world.anna_account.pk, DEADLINE).await.unwrap();
+    let started = Instant::now();
+    world.homeserver.send_text(&room_two, &world.anna.id, "elsewhere").unwrap();
+    world.expect_written(&two, &world.anna_account, &["elsewhere".to_owned()]).await;
+    assert!(started.elapsed() < Duration::from_secs(3), "the other chat waited for the answer");
+    world.homeserver.send_text(&room_one, &world.anna.id, "behind it").unwrap();
+    world.expect_written(&one, &world.anna_account, &["unanswered".to_owned(), "behind it".to_owned()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_found_by_its_echo() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.sim.inject_on(world.anna_account.pk, "132", Fault::DropAnswer, 3).unwrap();
+    for text in numbered("text", 6) {
+        world.homeserver.send_text(&room, &world.anna.id, &text).unwrap();
+    }
+    world.expect_written(&thread, &world.anna_account, &numbered("text", 6)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_cut_twenty_times_loses_nothing() {
+    let world = World::start_with(&Setup { instagram: "  reconnect_floor: 0s\n".to_owned(), ..Setup::default() }).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    for n in 0..100 {
+        world.sim.send_text(world.bob.pk, &thread, &format!("in {n}")).unwrap();
+        world.homeserver.send_text(&room, &world.anna.id, &format!("out {n}")).unwrap();
+        if n % 5 == 4 {
+            world.sim.cut_connections(world.anna_account.pk).unwrap();
+            world.sim.wait_for_subscription(world.anna_account.pk, DEADLINE).await.unwrap();
+        }
+    }
+    world.expect_said(&room, &world.ghost(&world.bob), &after_first(numbered("in", 100))).await;
+    world.expect_written(&thread, &world.anna_account, &numbered("out", 100)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_while_the_bridge_is_down_arrives_afterwards() {
+    let mut world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.bridge.kill();
+    for n in 0..30 {
+        world.sim.send_text(world.bob.pk, &thread, &format!("in {n}")).unwrap();
+        world.homeserver.send_text(&room, &world.anna.id, &format!("out {n}")).unwrap();
+    }
+    world.bridge.start();
+    world.expect_said(&room, &world.ghost(&world.bob), &after_first(numbered("in", 30))).await;
+    world.expect_written(&thread, &world.anna_account, &numbered("out", 30)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_cursor_is_reconciled_in_order() {
+    let mut world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.bridge.kill();
+    for n in 0..100 {
+        world.sim.send_text(world.bob.pk, &thread, &format!("missed {n}")).unwrap();
+    }
+    world.sim.trim_queue(world.anna_account.pk, 5).unwrap();
+    world.bridge.start();
+    world.expect_said(&room, &world.ghost(&world.bob), &after_first(numbered("missed", 100))).await;
+    world.sim.send_text(world.bob.pk, &thread, "live again").unwrap();
+    world.until("a live message", |world| world.event(&room, "live again")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_ahead_of_the_queue_is_reconciled_too() {
+    let mut world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.bridge.kill();
+    world.sim.send_text(world.bob.pk, &thread, "missed").unwrap();
+    let refusal = Fault::RefuseCursor { reason: CursorRefusal::Overflow };
+    world.sim.inject(world.anna_account.pk, refusal, 1).unwrap();
+    world.bridge.start();
+    world.expect_said(&room, &world.ghost(&world.bob), &after_first(vec!["missed".to_owned()])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_homeserver_that_is_away_is_waited_for() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.homeserver.close();
+    for n in 0..30 {
+        world.sim.send_text(world.bob.pk, &thread, &format!("in {n}")).unwrap();
+    }
+    // It stays away until the bridge has felt it.
+    world.until("a failed try", |world| world.bridge.log().contains("waiting").then_some(())).await;
+    world.homeserver.open();
+    world.expect_said(&room, &world.ghost(&world.bob), &after_first(numbered("in", 30))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_homeserver_that_forgets_transactions_still_gets_no_event_twice() {
+    let setup = Setup { forget_transactions: true, ..Setup::default() };
+    let world = World::start_with(&setup).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.homeserver.inject("/send/m.room.message", 3, homeserver_sim::Fault::LoseAnswer);
+    for n in 0..10 {
+        world.sim.send_text(world.bob.pk, &thread, &format!("in {n}")).unwrap();
+    }
+    world.expect_said(&room, &world.ghost(&world.bob), &after_first(numbered("in", 10))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_frames_and_payloads_harm_no_neighbour() {
+    let world = World::start_with(&Setup { instagram: "  reconnect_floor: 0s\n".to_owned(), ..Setup::default() }).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let faults = [
+        Fault::MalformedPayload,
+        Fault::TruncatedZlib,
+        Fault::UnknownTopic,
+        Fault::HugePayload { bytes: 10_000_000 },
+        Fault::DeepNesting { depth: 200_000 },
+        Fault::BadPatchBeforeGood,
+        Fault::StringIds,
+        Fault::ParentProcess,
+        Fault::Redeliver,
+    ];
+    let mut expected = vec!["first".to_owned()];
+    for (n, fault) in faults.into_iter().enumerate() {
+        world.sim.inject(world.anna_account.pk, fault.clone(), 1).unwrap();
+        let text = format!("behind {n}");
+        world.sim.send_text(world.bob.pk, &thread, &text).unwrap();
+        expected.push(text);
+        world.until(&format!("the message behind {fault:?}"), |world| world.event(&room, &format!("behind {n}"))).await;
+    }
+    let said = world.said_by(&room, &world.ghost(&world.bob));
+    let texts: Vec<String> = said.into_iter().filter(|text| text == "first" || text.starts_with("behind")).collect();
+    assert_eq!(texts, expected);
+    assert_eq!(world.bridge.log().matches("connection lost").count(), 0, "no fault of a payload ends the connection");
+
+    world.sim.inject(world.anna_account.pk, Fault::MalformedFrame, 1).unwrap();
+    world.sim.send_text(world.bob.pk, &thread, "behind the frame").unwrap();
+    world.until("the message behind a malformed frame", |world| world.event(&room, "behind the frame")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_stops_answering_is_noticed() {
+    let instagram = "  ping_interval: 1s\n  ping_timeout: 1s\n  reconnect_floor: 0s\n".to_owned();
+    let world = World::start_with(&Setup { instagram, ..Setup::default() }).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.sim.stall_connections(world.anna_account.pk).unwrap();
+    world.sim.send_text(world.bob.pk, &thread, "through the new connection").unwrap();
+    world.until("the message", |world| world.event(&room, "through the new connection")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_send_is_told_and_the_next_one_goes_on() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let fault = Fault::RejectSend { status_code: 400, message: "this person takes no messages".into() };
+    world.sim.inject_on(world.anna_account.pk, "132", fault, 1).unwrap();
+    world.homeserver.send_text(&room, &world.anna.id, "refused").unwrap();
+    world.homeserver.send_text(&room, &world.anna.id, "accepted").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["accepted".to_owned()]).await;
+    let bot = world.bot();
+    let notice = world.until("the notice", |world| world.said_by(&room, &bot).pop()).await;
+    assert!(notice.contains("this person takes no messages"), "{notice}");
+}

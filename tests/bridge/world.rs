@@ -1,0 +1,355 @@
+//! One simulated Instagram, one homeserver, and the bridge between them as a child process that can be killed.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use homeserver_sim::{Appservice, Homeserver, Options, User};
+use instagram_sim::{Account, Sim, SimOptions};
+use serde_json::Value;
+
+/// How long anything may take before a test fails. Machines under load are slow; a hang is longer.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Everything a test needs, started together.
+pub struct World {
+    pub sim: Sim,
+    pub homeserver: Homeserver,
+    pub bridge: BridgeProcess,
+    /// The user of most tests, who may use the bridge.
+    pub anna: User,
+    /// Anna's Instagram account.
+    pub anna_account: Account,
+    /// Somebody Anna talks to.
+    pub bob: Account,
+    management_room: String,
+}
+
+impl World {
+    /// Starts everything and logs Anna in.
+    pub async fn start() -> Self {
+        Self::start_with(&Setup::default()).await
+    }
+
+    /// As [`World::start`], with differences.
+    pub async fn start_with(setup: &Setup) -> Self {
+        let mut world = Self::start_logged_out(setup).await;
+        world.log_in_anna().await;
+        world
+    }
+
+    /// Starts everything; nobody is logged in.
+    pub async fn start_logged_out(setup: &Setup) -> Self {
+        let sim = Sim::start(SimOptions { retention: setup.retention, ..SimOptions::default() }).await.unwrap();
+        let port = free_port();
+        let appservice = Appservice { url: Some(format!("http://127.0.0.1:{port}")), ..Appservice::default() };
+        let options = Options {
+            appservice: Some(appservice),
+            first_retry: Duration::from_millis(200),
+            forget_transactions: setup.forget_transactions,
+            ..Options::default()
+        };
+        let homeserver = Homeserver::start(options).await.unwrap();
+        let anna = homeserver.register("anna", "secret").unwrap();
+        let anna_account = sim.create_account("anna.alm", "Anna Alm").unwrap();
+        let bob = sim.create_account("bob", "Bob Berg").unwrap();
+        let bridge = BridgeProcess::prepare(&sim, &homeserver, port, setup);
+        let mut world = Self { sim, homeserver, bridge, anna, anna_account, bob, management_room: String::new() };
+        world.bridge.start();
+        world.bridge.wait_until_ready().await;
+        world
+    }
+
+    /// Invites the bot and logs in with Anna's session.
+    pub async fn log_in_anna(&mut self) {
+        let session = self.anna_account.sessionid.clone();
+        let answer = self.command(&format!("login {session}")).await;
+        assert!(answer.starts_with("Logged in"), "{answer}");
+        self.sim.wait_for_subscription(self.anna_account.pk, DEADLINE).await.unwrap();
+    }
+
+    /// Says something to the bot as Anna and returns its answer.
+    pub async fn command(&mut self, text: &str) -> String {
+        if self.management_room.is_empty() {
+            let room = self.homeserver.create_room(&self.anna.id, &[]).unwrap();
+            self.homeserver.invite(&room, &self.anna.id, &self.bot()).unwrap();
+            self.wait_for_bot(&room, 0).await;
+            self.management_room = room;
+        }
+        let room = self.management_room.clone();
+        let before = self.said_by(&room, &self.bot()).len();
+        self.homeserver.send_text(&room, &self.anna.id, text).unwrap();
+        self.wait_for_bot(&room, before).await
+    }
+
+    async fn wait_for_bot(&self, room: &str, before: usize) -> String {
+        let bot = self.bot();
+        self.until("the bot's answer", |world| world.said_by(room, &bot).get(before).cloned()).await
+    }
+
+    /// The management room, once there was a command.
+    pub fn management_room(&self) -> &str {
+        &self.management_room
+    }
+
+    /// The bridge bot's user id.
+    pub fn bot(&self) -> String {
+        format!("@instagrambot:{}", self.homeserver.server_name())
+    }
+
+    /// A ghost's user id.
+    pub fn ghost(&self, account: &Account) -> String {
+        format!("@instagram_{}:{}", account.pk, self.homeserver.server_name())
+    }
+
+    /// A direct chat of Anna and somebody else.
+    pub fn chat_with(&self, other: &Account) -> String {
+        self.sim.create_thread(&[self.anna_account.pk, other.pk], None).unwrap()
+    }
+
+    /// Has Bob write, and waits for the portal that makes; Anna joins it.
+    pub async fn portal_of(&self, thread: &str, other: &Account) -> String {
+        self.sim.send_text(other.pk, thread, "first").unwrap();
+        let ghost = self.ghost(other);
+        let found = |world: &Self| {
+            world.homeserver.rooms().into_iter().find(|room| {
+                let state = world.homeserver.state(room, "m.bridge", &format!("dev.puppetgram://instagram/{thread}"));
+                state.is_some() && world.said_by(room, &ghost).contains(&"first".to_owned())
+            })
+        };
+        let room = self.until("the portal", found).await;
+        self.homeserver.join(&room, &self.anna.id).unwrap();
+        room
+    }
+
+    /// What a user said in a room, in the order of the room.
+    pub fn said_by(&self, room: &str, user: &str) -> Vec<String> {
+        let of_user = |event: &Value| event["type"] == "m.room.message" && event["sender"] == user;
+        let body = |event: Value| event["content"]["body"].as_str().unwrap_or_default().to_owned();
+        self.homeserver.events(room).into_iter().filter(of_user).map(body).collect()
+    }
+
+    /// The first message event with this text.
+    pub fn event(&self, room: &str, body: &str) -> Option<Value> {
+        self.homeserver.events(room).into_iter().find(|event| event["content"]["body"] == body)
+    }
+
+    /// The texts somebody wrote in a thread, in the order of the thread.
+    pub fn written_by(&self, thread: &str, account: &Account) -> Vec<String> {
+        let items = self.sim.thread_items(thread).unwrap().into_iter();
+        items.filter(|item| item.sender == account.pk).filter_map(|item| item.text).collect()
+    }
+
+    /// Waits for something to become true.
+    pub async fn until<T>(&self, what: &str, mut look: impl FnMut(&Self) -> Option<T>) -> T {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        loop {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "waited too long for {what}\n{}", self.bridge.log_tail());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until a user has said as many things as expected, then compares.
+    pub async fn expect_said(&self, room: &str, user: &str, expected: &[String]) {
+        self.until("messages in the room", |world| (world.said_by(room, user).len() >= expected.len()).then_some(())).await;
+        assert_same(&self.said_by(room, user), expected);
+    }
+
+    /// Waits until as many texts are in the thread as expected, then compares.
+    pub async fn expect_written(&self, thread: &str, account: &Account, expected: &[String]) {
+        let enough = |world: &Self| (world.written_by(thread, account).len() >= expected.len()).then_some(());
+        self.until("texts in the thread", enough).await;
+        assert_same(&self.written_by(thread, account), expected);
+    }
+}
+
+/// Lost, doubled and reordered are different faults: say which.
+pub fn assert_same(actual: &[String], expected: &[String]) {
+    if actual == expected {
+        return;
+    }
+    let lost: Vec<_> = expected.iter().filter(|text| !actual.contains(text)).collect();
+    let mut doubled: Vec<_> = actual.iter().filter(|text| actual.iter().filter(|other| other == text).count() > 1).collect();
+    doubled.dedup();
+    let first = actual.iter().zip(expected).position(|(a, b)| a != b);
+    panic!("lost {lost:?}, doubled {doubled:?}, first difference at {first:?}: {actual:?}");
+}
+
+/// How a world differs from the usual one.
+pub struct Setup {
+    /// Envelopes the simulator keeps for replay.
+    pub retention: usize,
+    /// The homeserver forgets transaction ids at once.
+    pub forget_transactions: bool,
+    /// Further lines for the `instagram:` section.
+    pub instagram: String,
+    /// Environment of the bridge.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { retention: 20_000, forget_transactions: false, instagram: String::new(), environment: Vec::new() }
+    }
+}
+
+/// The bridge as a process.
+pub struct BridgeProcess {
+    directory: tempfile::TempDir,
+    port: u16,
+    environment: Vec<(String, String)>,
+    child: Option<Child>,
+}
+
+impl BridgeProcess {
+    fn prepare(sim: &Sim, homeserver: &Homeserver, port: u16, setup: &Setup) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let ca = directory.path().join("ca.pem");
+        fs::write(&ca, sim.ca_pem()).unwrap();
+        let config = config(sim, homeserver, port, &ca, directory.path(), &setup.instagram);
+        fs::write(directory.path().join("config.yaml"), config).unwrap();
+        Self { directory, port, environment: setup.environment.clone(), child: None }
+    }
+
+    /// Where config, database and log are.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.directory.path().join("bridge.log")
+    }
+
+    /// Starts the process, with nothing in its environment but what the setup says.
+    pub fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// Starts the process with additional environment variables.
+    pub fn start_with(&mut self, environment: &[(&str, &str)]) {
+        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_puppetgram"))
+            .args(["run", "--config"])
+            .arg(self.directory.path().join("config.yaml"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+    }
+
+    /// Waits until the listener answers.
+    pub async fn wait_until_ready(&mut self) {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        while !self.answers().await {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
+            assert!(ended.is_none(), "the bridge ended: {}", self.log_tail());
+            assert!(tokio::time::Instant::now() < deadline, "the bridge is not ready: {}", self.log_tail());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn answers(&self) -> bool {
+        tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok()
+    }
+
+    /// Ends the process as a power failure would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().ok();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Waits for the process to end by itself; true if it was killed by a signal.
+    pub async fn wait_for_death(&mut self) -> bool {
+        use std::os::unix::process::ExitStatusExt;
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                self.child = None;
+                return status.signal().is_some();
+            }
+            assert!(tokio::time::Instant::now() < deadline, "the bridge lives on: {}", self.log_tail());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// True while the process runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
+    /// Everything the process has written.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// The end of it.
+    pub fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+}
+
+impl Drop for BridgeProcess {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            std::io::stderr().write_all(self.log_tail().as_bytes()).ok();
+        }
+    }
+}
+
+fn config(sim: &Sim, homeserver: &Homeserver, port: u16, ca: &Path, directory: &Path, instagram: &str) -> String {
+    let domain = homeserver.server_name();
+    format!(
+        r#"
+homeserver:
+  address: {homeserver}
+  domain: {domain}
+appservice:
+  address: http://127.0.0.1:{port}
+  hostname: 127.0.0.1
+  port: {port}
+  as_token: as_token
+  hs_token: hs_token
+database:
+  uri: sqlite:{database}
+  secret_key: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
+permissions:
+  "@anna:{domain}": user
+  "@carol:{domain}": user
+  "@admin:{domain}": admin
+instagram:
+  api_url: {api}
+  upload_url: {api}
+  realtime_address: {realtime}
+  ca_file: {ca}
+  media_hosts: ["{media}"]
+{instagram}
+logging:
+  level: debug
+"#,
+        homeserver = homeserver.url(),
+        database = directory.join("puppetgram.db").display(),
+        api = sim.api_url(),
+        realtime = sim.realtime_address(),
+        ca = ca.display(),
+        media = sim.media_host(),
+    )
+}
+
+/// A port that nobody listens on at the moment.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

@@ -1,0 +1,104 @@
+//! The bridge is killed at every named moment, and at random ones during two-way traffic; afterwards both sides are
+//! equal: nothing lost, doubled or reordered.
+//!
+//! `PUPPETGRAM_KILLS=200 cargo test --test crash random` is the longer mode.
+
+#[path = "bridge/world.rs"]
+#[expect(dead_code, reason = "the other test binary uses the rest")]
+mod world;
+
+use std::time::Duration;
+
+use world::{Setup, World};
+
+fn numbered(prefix: &str, range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|n| format!("{prefix} {n}")).collect()
+}
+
+/// Homeservers that remember no transaction id are the harder case.
+fn setup() -> Setup {
+    Setup { forget_transactions: true, instagram: "  reconnect_floor: 0s\n".to_owned(), ..Setup::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_at_any_named_moment_changes_nothing() {
+    let mut world = World::start_with(&setup()).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let mut sent = 0;
+    for failpoint in puppetgram::failpoint::ALL.into_iter().filter(|name| !name.starts_with("room-")) {
+        for hit in ["1", "3"] {
+            world.bridge.kill();
+            world.bridge.start_with(&[("PUPPETGRAM_FAILPOINT", &format!("{failpoint}:{hit}"))]);
+            let mut died = false;
+            for _ in 0..200 {
+                world.sim.send_text(world.bob.pk, &thread, &format!("in {sent}")).unwrap();
+                world.homeserver.send_text(&room, &world.anna.id, &format!("out {sent}")).unwrap();
+                sent += 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                if !world.bridge.is_running() {
+                    died = true;
+                    break;
+                }
+            }
+            assert!(died, "{failpoint} was never reached {hit} times");
+            assert!(world.bridge.wait_for_death().await, "{failpoint}: the bridge ended by itself");
+        }
+    }
+    world.bridge.start();
+    compare(&world, &thread, &room, sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_while_a_room_is_made_leaves_one_room() {
+    for failpoint in puppetgram::failpoint::ALL.into_iter().filter(|name| name.starts_with("room-")) {
+        let mut world = World::start_with(&setup()).await;
+        let thread = world.chat_with(&world.bob);
+        world.bridge.kill();
+        world.bridge.start_with(&[("PUPPETGRAM_FAILPOINT", failpoint)]);
+        world.sim.send_text(world.bob.pk, &thread, "first").unwrap();
+        assert!(world.bridge.wait_for_death().await, "{failpoint}");
+        world.bridge.start();
+        let ghost = world.ghost(&world.bob);
+        let found = |world: &World| {
+            let rooms = world.homeserver.rooms();
+            rooms.into_iter().find(|room| world.said_by(room, &ghost) == ["first"])
+        };
+        world.until("the message", found).await;
+        let key = format!("dev.puppetgram://instagram/{thread}");
+        let portals = world.homeserver.rooms();
+        let portals = portals.iter().filter(|room| world.homeserver.state(room, "m.bridge", &key).is_some()).count();
+        assert_eq!(portals, 1, "{failpoint}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_deaths_under_traffic_change_nothing() {
+    let kills: usize = std::env::var("PUPPETGRAM_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let mut world = World::start_with(&setup()).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut sent = 0;
+    for _ in 0..kills {
+        let until = tokio::time::Instant::now() + Duration::from_millis(random.u64(5..500));
+        while tokio::time::Instant::now() < until {
+            world.sim.send_text(world.bob.pk, &thread, &format!("in {sent}")).unwrap();
+            world.homeserver.send_text(&room, &world.anna.id, &format!("out {sent}")).unwrap();
+            sent += 1;
+            tokio::time::sleep(Duration::from_millis(random.u64(1..10))).await;
+        }
+        world.bridge.kill();
+        world.bridge.start();
+    }
+    compare(&world, &thread, &room, sent).await;
+    let result = format!("{kills} kills, {sent} messages each way: lost 0, doubled 0, reordered 0");
+    std::io::Write::write_all(&mut std::io::stderr(), format!("{result}\n").as_bytes()).unwrap();
+}
+
+async fn compare(world: &World, thread: &str, room: &str, sent: usize) {
+    let mut expected = vec!["first".to_owned()];
+    expected.extend(numbered("in", 0..sent));
+    world.expect_said(room, &world.ghost(&world.bob), &expected).await;
+    world.expect_written(thread, &world.anna_account, &numbered("out", 0..sent)).await;
+}
