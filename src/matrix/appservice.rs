@@ -150,7 +150,8 @@ fn token_of(request: &Request) -> Option<String> {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned());
     }
-    query_token(request.uri())
+    // An empty token is none, even for a configuration that left ours empty.
+    query_token(request.uri()).filter(|token| !token.is_empty())
 }
 
 fn query_token(uri: &Uri) -> Option<String> {

@@ -319,9 +319,9 @@ impl Client {
         if call.method != Method::GET {
             request = request.header(header::CONTENT_TYPE, &call.content_type).body(call.body.clone());
         }
-        let response = request.send().await.map_err(|error| Broken::from_transport(&error))?;
+        let mut response = request.send().await.map_err(|error| Broken::from_transport(&error))?;
         let status = response.status();
-        let headers = response.headers().clone();
+        let headers = std::mem::take(response.headers_mut());
         let body = response.bytes().await.map_err(|error| Broken::from_transport(&error))?;
         Ok(Answer { status, headers, body })
     }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::requester::Requester;
 use crate::{
+    clock,
     error::{Answer, MatrixError},
     event::Event,
     room::{Membership, Room, membership_in},
@@ -174,7 +175,9 @@ fn newly_joined(room: &Room, user: &str, since: u64) -> bool {
 fn ephemeral(room: &Room, since: u64) -> Vec<Value> {
     let mut events = Vec::new();
     if room.typing_position > since {
-        let users: Vec<&Arc<str>> = room.typing.keys().collect();
+        let now = clock::now_ms();
+        let users: Vec<&Arc<str>> =
+            room.typing.iter().filter(|(_, until)| **until > now).map(|(user, _)| user).collect();
         events.push(json!({ "type": "m.typing", "content": { "user_ids": users } }));
     }
     if room.receipts_position > since {
