@@ -17,7 +17,7 @@ use url::Url;
 use crate::config::Config;
 
 pub use checked::CheckedLogin;
-pub use decode::{decode, reconciled_row};
+pub use decode::decode;
 pub use error::{RemoteError, SessionEnd};
 pub use events::{Batch, Events, SessionEvent};
 pub use remote::{Proof, Remote};

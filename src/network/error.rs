@@ -119,11 +119,13 @@ impl From<ApiError> for RemoteError {
             ApiError::Suspended => Self::ActionRequired("the account is suspended".into()),
             ApiError::AppTooOld => Self::ActionRequired("a newer app version; update puppetgram".into()),
             ApiError::Disabled => Self::ActionRequired("the account is disabled".into()),
-            ApiError::ActionBlocked { message, .. } => Self::Blocked(message.unwrap_or_default()),
+            ApiError::ActionBlocked { message } => Self::Blocked(message),
             ApiError::RateLimited { retry_after } => {
                 Self::RateLimited(retry_after.unwrap_or(Duration::from_secs(60)).max(Duration::from_secs(60)))
             }
-            ApiError::NotFound => Self::NotFound,
+            ApiError::RecipientRefuses => Self::Rejected("this person takes no messages from this account".into()),
+            ApiError::NotFound | ApiError::MaskedChallenge => Self::NotFound,
+            ApiError::Refused { status: 400..=499, message, .. } => Self::Rejected(message.unwrap_or_default()),
             other => Self::Server(other.to_string()),
         }
     }

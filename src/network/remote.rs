@@ -244,7 +244,7 @@ impl Remote {
         let mut cursor = None;
         for _ in 0..SEARCH_DEPTH {
             let page = self.thread_page(thread, cursor).await?;
-            let found = page.items.iter().find(|item| item.client_context() == Some(context.as_str()));
+            let found = page.items.iter().find(|item| item.client_contexts().contains(&context.as_str()));
             if let Some(item) = found {
                 return Ok(Some(ItemId::new(&item.item_id)));
             }
@@ -329,7 +329,7 @@ impl Remote {
             let before = found.len();
             let mut reached_old = page.items.is_empty();
             for item in &page.items {
-                match decode::reconciled_row(&self.inner.login, &id, item.raw_json()) {
+                match decode::reconciled_row(&self.inner.login, &id, item) {
                     Some((row, at)) if at > since_us => {
                         if !found.iter().any(|(known, _)| known.dedup_key == row.dedup_key) {
                             found.push((row, at));

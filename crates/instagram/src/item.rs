@@ -51,7 +51,7 @@ pub struct Item {
     pub reactions: Option<Vec<Reaction>>,
     /// What an `action_log` says: a rename, a join, a leave.
     pub action: Option<String>,
-    /// The item as it came, unless it is a text, a like or a link.
+    /// The item as it came.
     pub raw: Option<String>,
 }
 
@@ -133,7 +133,7 @@ impl Item {
     /// Reads an item whose id may be known from elsewhere.
     pub fn from_object(object: &Object<'_>, known_id: Option<&str>) -> Option<Self> {
         let item_id = known_id.map(str::to_owned).or_else(|| object.id("item_id"))?;
-        let mut item = Self {
+        let item = Self {
             item_id,
             user_id: object.id("user_id").filter(|id| id != "0"),
             timestamp_us: object.integer("timestamp"),
@@ -154,11 +154,8 @@ impl Item {
             mentioned_user_ids: object.object("text_entities").map(|e| e.ids("mentioned_user_ids")).unwrap_or_default(),
             reactions: object.object("reactions").map(|reactions| Reaction::list(&reactions)),
             action: object.object("action_log").and_then(|log| log.text("description")),
-            raw: None,
+            raw: Some(object.source().to_owned()),
         };
-        if item.kind() != Kind::Text {
-            item.raw = Some(object.source().to_owned());
-        }
         Some(item)
     }
 
