@@ -4,7 +4,7 @@
 //! only after the inbox has them. It makes no decisions about events, and one that is malformed never fails its
 //! transaction: the homeserver would repeat it for ever.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{future::Future, io, panic::AssertUnwindSafe, sync::Arc};
 
 use async_trait::async_trait;
 use axum::{
@@ -15,12 +15,14 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post, put},
+    serve::ListenerExt,
 };
 use futures_util::FutureExt;
 use ruma::{RoomAliasId, UserId};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use subtle::ConstantTimeEq;
+use tokio::net::TcpListener;
 use tracing::error;
 
 /// The largest body taken unless the configuration says otherwise.
@@ -62,6 +64,19 @@ pub fn router(hs_token: impl Into<Arc<str>>, inbox: Arc<dyn Inbox>, body_limit: 
         .fallback(|| async { unrecognized(StatusCode::NOT_FOUND) })
         .layer(DefaultBodyLimit::max(body_limit))
         .with_state(listener)
+}
+
+/// Serves the routes until told to stop; then the requests in progress are answered and the connections closed.
+pub async fn serve(
+    socket: TcpListener,
+    router: Router,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    // Answers are a few bytes: waiting to fill a packet would only delay the next transaction.
+    let socket = socket.tap_io(|connection| {
+        let _slower_without = connection.set_nodelay(true);
+    });
+    axum::serve(socket, router).with_graceful_shutdown(stopped).await
 }
 
 #[derive(Clone)]

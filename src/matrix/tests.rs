@@ -139,6 +139,6 @@ async fn listener_with(hs_token: &str, body_limit: usize) -> Listener {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", socket.local_addr().unwrap());
     let router = appservice::router(hs_token, kept.clone(), body_limit);
-    let task = tokio::spawn(async move { axum::serve(socket, router).await.unwrap() });
+    let task = tokio::spawn(async move { appservice::serve(socket, router, std::future::pending()).await.unwrap() });
     Listener { url, kept, task }
 }
