@@ -15,6 +15,7 @@ use crate::domain::record::{Login, LoginState};
 use crate::inbox::Receiver;
 use crate::lane::{Lanes, StepError};
 use crate::login::Sessions;
+use crate::matrix::appservice;
 use crate::network::{Network, Remote, RemoteError};
 use crate::runtime::{self, Tasks};
 use crate::store::{Store, StoreOptions};
@@ -135,19 +136,20 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
 }
 
 fn listen_hint(listen: &str) -> String {
-    format!("cannot listen on {listen}; is another bridge running? Choose another `appservice.port`, and the same in `appservice.address`")
+    format!(
+        "cannot listen on {listen}; is another bridge running? Choose another `appservice.port`, and the same in `appservice.address`"
+    )
 }
 
 fn serve(bridge: &Arc<Bridge>, listener: TcpListener) {
-    let router = matrix::router(
+    let router = appservice::router(
         bridge.config.hs_token(),
         Arc::new(Receiver(Arc::clone(bridge))),
         bridge.config.body_limit(),
     );
-    let shutdown = bridge.tasks.shutdown().clone();
+    let ended = bridge.tasks.shutdown().clone().cancelled_owned();
     bridge.tasks.spawn("listener", async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
-        if let Err(error) = served {
+        if let Err(error) = appservice::serve(listener, router, ended).await {
             tracing::error!(%error, "listener ended");
         }
     });
@@ -157,7 +159,12 @@ fn serve(bridge: &Arc<Bridge>, listener: TcpListener) {
 /// goes on, takes what Instagram sends into its inbox, and keeps testing.
 async fn check_homeserver(bridge: &Arc<Bridge>, first_start: bool) -> anyhow::Result<()> {
     let error = match bridge.matrix.self_test(&bridge.config.appservice.id).await {
-        Ok(()) => return prepare_bot(bridge).await,
+        Ok(tested) => {
+            if let Some(warning) = tested.warning {
+                tracing::warn!("{warning}");
+            }
+            return prepare_bot(bridge).await;
+        }
         Err(error) => error,
     };
     if first_start {
@@ -174,7 +181,7 @@ async fn check_homeserver(bridge: &Arc<Bridge>, first_start: bool) -> anyhow::Re
             }
             pause = (pause * 2).min(Duration::from_secs(15));
             match task.matrix.self_test(&task.config.appservice.id).await {
-                Ok(()) => {
+                Ok(_) => {
                     tracing::info!("the homeserver test succeeded");
                     task.lanes.hurry();
                     if let Err(error) = prepare_bot(&task).await {
@@ -200,7 +207,9 @@ async fn start_login(bridge: &Arc<Bridge>, login: &Login) -> anyhow::Result<()> 
     match (remote, login.state) {
         (Some(remote), LoginState::Active) => bridge.sessions.start(bridge, remote),
         (Some(remote), _) => bridge.sessions.keep_stopped(bridge, remote, login.reason.clone().unwrap_or_default()),
-        (None, _) => tracing::error!(login = %login.id, "the stored session cannot be read; its user has to log in again"),
+        (None, _) => {
+            tracing::error!(login = %login.id, "the stored session cannot be read; its user has to log in again")
+        }
     }
     Ok(())
 }

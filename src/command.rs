@@ -15,7 +15,7 @@ use crate::domain::notice::Notice;
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::{Intent, NewRoom};
-use crate::portal::RoomEvent;
+use crate::portal::from_matrix::RoomEvent;
 use crate::runtime;
 
 /// Who said what to the bot, and where.
@@ -59,7 +59,8 @@ pub async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepE
         _ => return Ok(()),
     };
     if bridge.config.permission(&event.sender) < Permission::User {
-        let notice = Notice::new("You may not use this bridge.").with_hint("ask its admin to add you to `permissions`.");
+        let notice =
+            Notice::new("You may not use this bridge.").with_hint("ask its admin to add you to `permissions`.");
         return reply(bridge, event, &notice.to_string()).await;
     }
     if bridge.take_pending_login(&event.sender, &event.room_id) && !is_name(text) {
@@ -102,7 +103,12 @@ pub(crate) async fn reply(bridge: &Bridge, event: &RoomEvent, text: &str) -> Res
     send(bridge, &event.room_id, text, &request).await
 }
 
-async fn send(bridge: &Bridge, room: &RoomId, text: &str, request: &crate::domain::ids::RequestId) -> Result<(), StepError> {
+async fn send(
+    bridge: &Bridge,
+    room: &RoomId,
+    text: &str,
+    request: &crate::domain::ids::RequestId,
+) -> Result<(), StepError> {
     let content = json!({"msgtype": "m.notice", "body": text, "m.mentions": {}});
     bridge.matrix.send(&Intent::Bot, room, "m.room.message", &content, request, None).await?;
     Ok(())

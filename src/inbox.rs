@@ -25,11 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub async fn has_room(bridge: &Bridge, patience: Duration) -> bool {
     let deadline = tokio::time::Instant::now() + patience;
     loop {
-        match bridge.store.inbox_depth().await {
-            Ok(depth) if depth < DEEP => return true,
-            Ok(depth) => tracing::warn!(depth, "inbox is deep; holding back"),
-            Err(error) => tracing::error!(%error, "cannot read the inbox"),
+        let depth = bridge.store.inbox_depth();
+        if depth < DEEP {
+            return true;
         }
+        tracing::warn!(depth, "inbox is deep; holding back");
         if tokio::time::Instant::now() >= deadline || bridge.tasks.is_ending() {
             return false;
         }

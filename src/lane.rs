@@ -22,7 +22,7 @@ use crate::domain::ids::{LaneKey, Timestamp};
 use crate::domain::record::InboxRow;
 use crate::{portal, runtime};
 
-pub use failure::{Disposition, StepError, Stop};
+pub use failure::{StepError, Stop};
 
 /// Rows taken at once. They share the commits around them; the sends between stay one by one.
 const BATCH: i64 = 16;

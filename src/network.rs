@@ -54,9 +54,10 @@ impl Network {
     pub fn new(config: &Arc<Config>) -> anyhow::Result<Self> {
         let instagram = &config.instagram;
         let extra_ca = match &instagram.ca_file {
-            Some(path) => Some(std::fs::read(path).map_err(|error| {
-                anyhow::anyhow!("cannot read instagram.ca_file {}: {error}", path.display())
-            })?),
+            Some(path) => Some(
+                std::fs::read(path)
+                    .map_err(|error| anyhow::anyhow!("cannot read instagram.ca_file {}: {error}", path.display()))?,
+            ),
             None => None,
         };
         let tls = instagram::client::tls::client_config(extra_ca.as_deref())?;

@@ -1,8 +1,8 @@
 //! Portals: what happens to the rows of a lane, in both directions.
 
-pub mod ghost;
-mod from_matrix;
+pub mod from_matrix;
 mod from_remote;
+pub mod ghost;
 pub mod notify;
 pub mod room;
 

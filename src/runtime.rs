@@ -33,7 +33,6 @@ pub struct Tasks {
 
 impl Tasks {
     /// Starts a task. A panic in it is reported and ends this task only.
-    #[expect(clippy::disallowed_methods, reason = "this is the spawn that everybody else is sent to")]
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let span = tracing::info_span!("task", name);
         let guarded = async move {

@@ -3,6 +3,8 @@
 //!
 //! `PUPPETGRAM_KILLS=200 cargo test --test crash random` is the longer mode.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 #[path = "bridge/world.rs"]
 #[expect(dead_code, reason = "the other test binary uses the rest")]
 mod world;

@@ -65,7 +65,9 @@ async fn attach(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<Result<String
     };
     // An account may be known under another id than the cookie claims.
     if checked.id != id {
-        return Ok(Err(Notice::new("Instagram says that this session belongs to another account than its cookie names.")));
+        return Ok(Err(Notice::new(
+            "Instagram says that this session belongs to another account than its cookie names.",
+        )));
     }
     let login = Login {
         id: checked.id,
@@ -85,8 +87,10 @@ async fn attach(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<Result<String
 
 fn login_notice(error: &RemoteError) -> Notice {
     match error {
-        RemoteError::LoggedOut => Notice::new("Instagram does not accept this session: it has expired or was logged out.")
-            .with_hint("log in again in a private browser window, copy the new session, and do not log out there."),
+        RemoteError::LoggedOut => {
+            Notice::new("Instagram does not accept this session: it has expired or was logged out.")
+                .with_hint("log in again in a private browser window, copy the new session, and do not log out there.")
+        }
         other => {
             let (reason, hint) = other.explain();
             let notice = Notice::new(format!("Login failed: {reason}"));

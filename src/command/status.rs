@@ -59,9 +59,14 @@ pub(super) async fn ping(bridge: &Bridge, asked: &Asked<'_>) -> Result<(), StepE
         text.push_str("You have no login. Send `login` to attach an account.\n");
     }
     if bridge.config.permission(&asked.event.sender) >= Permission::Admin {
-        let depth = bridge.store.inbox_depth().await?;
+        let depth = bridge.store.inbox_depth();
         let parked = bridge.store.parked_rows().await?;
-        let _ = writeln!(text, "Bridge: {depth} rows waiting, {} parked, {} sessions", parked.count, bridge.sessions.all().len());
+        let _ = writeln!(
+            text,
+            "Bridge: {depth} rows waiting, {} parked, {} sessions",
+            parked.count,
+            bridge.sessions.all().len()
+        );
     }
     reply(bridge, asked.event, text.trim_end()).await
 }

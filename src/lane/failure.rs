@@ -53,7 +53,7 @@ pub enum StepError {
 
 /// What becomes of the row.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Disposition {
+enum Disposition {
     /// Trouble outside: keep the row and the order, try again. Nothing is written down.
     Wait(Duration),
     /// Try again at a time that is remembered over restarts.
@@ -63,7 +63,13 @@ pub enum Disposition {
 }
 
 /// Decides what an error means. `trouble` counts the failures in a row, this one included.
-pub fn disposition(error: &StepError, row: &InboxRow, trouble: u32, give_up_after: Duration, now: Timestamp) -> Disposition {
+fn disposition(
+    error: &StepError,
+    row: &InboxRow,
+    trouble: u32,
+    give_up_after: Duration,
+    now: Timestamp,
+) -> Disposition {
     let backoff = Duration::from_millis(250 * 2_u64.pow(trouble.saturating_sub(1).min(5)));
     let incoming = row.lane.is_incoming();
     let age = Duration::from_millis(now.0.saturating_sub(row.accepted_at.0).max(0).unsigned_abs());
@@ -76,8 +82,12 @@ pub fn disposition(error: &StepError, row: &InboxRow, trouble: u32, give_up_afte
         StepError::Homeserver(_) if row.attempts < 3 => Disposition::Retry(Duration::from_millis(200)),
         StepError::Homeserver(error) => Disposition::Refuse(homeserver_notice(error)),
         StepError::Later(_) if row.attempts < 20 => Disposition::Retry(Duration::from_millis(100)),
-        StepError::Later(_) => Disposition::Refuse(Notice::new("A message was not bridged: what it refers to never came.")),
-        StepError::Remote { error, .. } if too_old || !error.is_transient() => Disposition::Refuse(remote_notice(error)),
+        StepError::Later(_) => {
+            Disposition::Refuse(Notice::new("A message was not bridged: what it refers to never came."))
+        }
+        StepError::Remote { error, .. } if too_old || !error.is_transient() => {
+            Disposition::Refuse(remote_notice(error))
+        }
         StepError::Remote { error, .. } => match error.retry_after() {
             Some(after) => Disposition::Retry(after),
             None => Disposition::Wait(backoff),
@@ -93,7 +103,8 @@ pub fn disposition(error: &StepError, row: &InboxRow, trouble: u32, give_up_afte
 fn homeserver_notice(error: &HomeserverError) -> Notice {
     match error {
         HomeserverError::TooLarge => Notice::new("A message was not bridged: it is larger than this server takes."),
-        _ => Notice::new("A message was not bridged: the homeserver refused it.").with_hint("the admin finds the reason in the log."),
+        _ => Notice::new("A message was not bridged: the homeserver refused it.")
+            .with_hint("the admin finds the reason in the log."),
     }
 }
 

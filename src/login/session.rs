@@ -44,7 +44,15 @@ async fn supervise_inner(bridge: &Arc<Bridge>, running: &Arc<Running>, login: &L
         match end {
             SessionEnd::LoggedOut => {
                 let reason = "Instagram ended the session.";
-                return stop(bridge, running, login, LoginState::LoggedOut, reason, "send `login` with a fresh session.").await;
+                return stop(
+                    bridge,
+                    running,
+                    login,
+                    LoginState::LoggedOut,
+                    reason,
+                    "send `login` with a fresh session.",
+                )
+                .await;
             }
             SessionEnd::ActionRequired(what) => {
                 let reason = format!("Instagram asks for something first: {what}.");
@@ -70,7 +78,11 @@ async fn supervise_inner(bridge: &Arc<Bridge>, running: &Arc<Running>, login: &L
 /// 0, then the configured floor doubling up to a minute.
 fn backoff(bridge: &Bridge, attempt: u32) -> Duration {
     let floor = bridge.config.reconnect_floor();
-    if attempt <= 1 { floor.min(Duration::from_millis(250)) } else { (floor * 2_u32.pow(attempt.min(8) - 2)).min(Duration::from_secs(60)) }
+    if attempt <= 1 {
+        floor.min(Duration::from_millis(250))
+    } else {
+        (floor * 2_u32.pow(attempt.min(8) - 2)).min(Duration::from_secs(60))
+    }
 }
 
 /// The broker refused the session: only HTTP can tell whether it is dead.
@@ -87,7 +99,8 @@ async fn stop(bridge: &Arc<Bridge>, running: &Running, login: &LoginId, state: L
     if let Err(error) = bridge.store.set_login_state(login, state, Some(reason)).await {
         tracing::error!(%error, "cannot store the login's state");
     }
-    command::tell_owner(bridge, login, &Notice::new(format!("Your Instagram login stopped: {reason}")).with_hint(hint)).await;
+    command::tell_owner(bridge, login, &Notice::new(format!("Your Instagram login stopped: {reason}")).with_hint(hint))
+        .await;
 }
 
 /// One connection, from the stored cursor to its end.
@@ -193,7 +206,8 @@ async fn reconcile(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor, Se
         newest_item_us: missed.newest_us.max(newest),
     };
     let found = missed.rows.len();
-    let accepted = bridge.store.accept_reconciled(login, missed.rows, &cursor, runtime::now()).await.map_err(trouble)?;
+    let accepted =
+        bridge.store.accept_reconciled(login, missed.rows, &cursor, runtime::now()).await.map_err(trouble)?;
     tracing::info!(found, "reconciled");
     for lane in accepted.lanes {
         bridge.lanes.wake(bridge, lane);

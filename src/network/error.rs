@@ -78,10 +78,9 @@ impl RemoteError {
                 format!("Instagram blocks this action for now{}.", quoted(message)),
                 Some("do not repeat it for some hours; check the account in the app.".into()),
             ),
-            Self::LoggedOut => (
-                "the login has ended.".into(),
-                Some("log in again: send `login` to the bridge bot.".into()),
-            ),
+            Self::LoggedOut => {
+                ("the login has ended.".into(), Some("log in again: send `login` to the bridge bot.".into()))
+            }
             Self::ActionRequired(what) => (
                 format!("Instagram asks for something first: {what}"),
                 Some("open the Instagram app, do what it asks, then send `reconnect` to the bridge bot.".into()),

@@ -1,16 +1,15 @@
 //! The half of a session that listens: one task owns it, and hands on batches for the inbox.
 
 use std::future::Future;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use instagram::client::realtime as client;
 use instagram::realtime::{AckToken, CloseReason, Event, RealtimeOptions};
 
+use super::Network;
 use super::decode::{self, Heard};
 use super::error::SessionEnd;
 use super::remote::Remote;
-use super::Network;
 use crate::domain::record::{Cursor, NewRow};
 use crate::runtime;
 
@@ -184,9 +183,4 @@ impl Events {
             other => SessionEnd::Transport(other.to_string()),
         }
     }
-}
-
-/// The longest a lost connection can go unnoticed with these settings.
-pub fn longest_silence(ping_every: Duration, ping_timeout: Duration) -> Duration {
-    ping_every + ping_timeout
 }

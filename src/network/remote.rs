@@ -94,10 +94,6 @@ impl Remote {
         &self.inner.login
     }
 
-    pub(super) fn network(&self) -> &Network {
-        &self.inner.network
-    }
-
     pub(super) fn session(&self) -> &SharedSession {
         &self.inner.session
     }
@@ -164,7 +160,12 @@ impl Remote {
     ///
     /// Safe to repeat: Instagram drops a second item with the same client context. `Err(Uncertain)` means that it may
     /// have arrived.
-    pub async fn deliver(&self, thread: &ThreadId, part: &TextPart, context: &ClientContext) -> Result<ItemId, RemoteError> {
+    pub async fn deliver(
+        &self,
+        thread: &ThreadId,
+        part: &TextPart,
+        context: &ClientContext,
+    ) -> Result<ItemId, RemoteError> {
         self.check_cooldown()?;
         self.pace().await;
         let outcome = match self.connected().await {
@@ -178,7 +179,8 @@ impl Remote {
         match &outcome {
             Ok(_) => self.inner.proof.last_sent.store(runtime::now().0, Ordering::Relaxed),
             Err(RemoteError::Blocked(_)) => {
-                *self.inner.blocked_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + COOLDOWN);
+                *self.inner.blocked_until.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Instant::now() + COOLDOWN);
             }
             Err(RemoteError::LoggedOut | RemoteError::ActionRequired(_)) => self.inner.doubt.notify_one(),
             Err(_) => {}
@@ -193,7 +195,8 @@ impl Remote {
         part: &TextPart,
         context: &ClientContext,
     ) -> Result<ItemId, RemoteError> {
-        let reply = part.reply_to.as_ref().and_then(|to| Some((to.item.as_str(), to.client_context.as_ref()?.as_str())));
+        let reply =
+            part.reply_to.as_ref().and_then(|to| Some((to.item.as_str(), to.client_context.as_ref()?.as_str())));
         let mentions: Vec<&str> = part.mentions.iter().map(RemoteUserId::as_str).collect();
         let payload = command::send_text(thread.as_str(), &part.text, context.as_str(), reply, &mentions);
         let timeout = self.inner.network.pacing().answer_timeout;
@@ -221,7 +224,12 @@ impl Remote {
         }
     }
 
-    async fn deliver_http(&self, thread: &ThreadId, part: &TextPart, context: &ClientContext) -> Result<ItemId, RemoteError> {
+    async fn deliver_http(
+        &self,
+        thread: &ThreadId,
+        part: &TextPart,
+        context: &ClientContext,
+    ) -> Result<ItemId, RemoteError> {
         let request = api::BroadcastText {
             thread_id: thread.as_str().to_owned(),
             text: part.text.clone(),
@@ -300,7 +308,8 @@ impl Remote {
         let mut position = None;
         loop {
             let page = self.call(api::Inbox { cursor, limit: 20 }).await?;
-            position = position.or(page.seq_id.map(|seq| (seq, page.snapshot_at_ms.unwrap_or_else(|| runtime::now().0))));
+            position =
+                position.or(page.seq_id.map(|seq| (seq, page.snapshot_at_ms.unwrap_or_else(|| runtime::now().0))));
             let mut reached_old = page.threads.is_empty();
             for thread in &page.threads {
                 if thread.last_activity_us.is_some_and(|at| at <= since_us) {
@@ -321,7 +330,11 @@ impl Remote {
         Ok(Missed { rows: rows.into_iter().map(|(row, _)| row).collect(), seq_id, snapshot_at_ms, newest_us })
     }
 
-    async fn missed_in(&self, thread: &instagram::thread::Thread, since_us: i64) -> Result<Vec<(NewRow, i64)>, RemoteError> {
+    async fn missed_in(
+        &self,
+        thread: &instagram::thread::Thread,
+        since_us: i64,
+    ) -> Result<Vec<(NewRow, i64)>, RemoteError> {
         let id = ThreadId::new(&thread.thread_id);
         let mut found: Vec<(NewRow, i64)> = Vec::new();
         let mut page = self.thread_page(&id, None).await?;
@@ -347,7 +360,11 @@ impl Remote {
         Ok(found)
     }
 
-    async fn thread_page(&self, thread: &ThreadId, cursor: Option<String>) -> Result<instagram::thread::Thread, RemoteError> {
+    async fn thread_page(
+        &self,
+        thread: &ThreadId,
+        cursor: Option<String>,
+    ) -> Result<instagram::thread::Thread, RemoteError> {
         self.call(api::GetThread { thread_id: thread.as_str().to_owned(), cursor, limit: 20 }).await
     }
 

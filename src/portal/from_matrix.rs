@@ -43,7 +43,7 @@ pub(super) async fn handle(bridge: &Arc<Bridge>, rows: &[InboxRow]) -> Result<()
     let mut plans: Vec<message::Plan> = Vec::new();
     for row in rows {
         match step(bridge, row, &plans).await {
-            Ok(Step::Planned(plan)) => plans.push(plan),
+            Ok(Step::Planned(plan)) => plans.push(*plan),
             Ok(Step::AfterEarlier) => break,
             Ok(Step::Done) => {
                 let done = Settlement { row: row.id, mappings: Vec::new(), failure: None };
@@ -62,7 +62,7 @@ pub(super) async fn handle(bridge: &Arc<Bridge>, rows: &[InboxRow]) -> Result<()
 /// What a row asks for.
 enum Step {
     /// Sends that join the batch.
-    Planned(message::Plan),
+    Planned(Box<message::Plan>),
     /// It has to see what the batch does.
     AfterEarlier,
     /// Nothing is left to do.
@@ -74,10 +74,11 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         tracing::warn!(row = row.id.0, "event of an unexpected shape");
         return Err(StepError::Refuse(Notice::new("An event could not be read and was not bridged.")));
     };
-    if event.kind == "m.room.message" && !command::is_command(bridge, &event) {
-        if let Some(portal) = bridge.store.portal_of_room(&event.room_id).await? {
-            return message::prepare(bridge, row, &event, portal, earlier).await;
-        }
+    if event.kind == "m.room.message"
+        && !command::is_command(bridge, &event)
+        && let Some(portal) = bridge.store.portal_of_room(&event.room_id).await?
+    {
+        return message::prepare(bridge, row, &event, portal, earlier).await;
     }
     if !earlier.is_empty() {
         return Ok(Step::AfterEarlier);
@@ -87,7 +88,9 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         "m.room.message" => command::handle(bridge, &event).await?,
         "m.room.encrypted" => return refuse_encrypted(bridge, &event).await,
         "m.sticker" if bridge.store.portal_of_room(&event.room_id).await?.is_some() => {
-            return Err(StepError::Refuse(Notice::new("Your sticker was not sent: this bridge cannot send stickers yet.")));
+            return Err(StepError::Refuse(Notice::new(
+                "Your sticker was not sent: this bridge cannot send stickers yet.",
+            )));
         }
         _ => {}
     }
@@ -101,7 +104,8 @@ async fn refuse_encrypted(bridge: &Bridge, event: &RoomEvent) -> Result<Step, St
         return Ok(Step::Done);
     }
     Err(StepError::Refuse(
-        Notice::new("Your message was not read: this bridge does not support encrypted rooms yet.")
-            .with_hint("use an unencrypted room; for commands, start a new chat with the bridge bot without encryption."),
+        Notice::new("Your message was not read: this bridge does not support encrypted rooms yet.").with_hint(
+            "use an unencrypted room; for commands, start a new chat with the bridge bot without encryption.",
+        ),
     ))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ruma::{MxcUri, OwnedUserId, UserId};
+use ruma::{OwnedMxcUri, OwnedUserId, UserId};
 
 use super::room;
 use crate::bridge::Bridge;
@@ -58,12 +58,9 @@ pub async fn look_up(bridge: &Bridge, login: &LoginId, id: &RemoteUserId) -> Res
         Err(error @ (RemoteError::RateLimited(_) | RemoteError::Transport(_))) => {
             Err(StepError::Remote { login: login.clone(), error })
         }
-        Err(_) => Ok(RemoteUser {
-            id: id.clone(),
-            username: id.as_str().to_owned(),
-            full_name: String::new(),
-            picture: None,
-        }),
+        Err(_) => {
+            Ok(RemoteUser { id: id.clone(), username: id.as_str().to_owned(), full_name: String::new(), picture: None })
+        }
     }
 }
 
@@ -116,11 +113,11 @@ async fn set_picture(bridge: &Bridge, remote: &Remote, id: &RemoteUserId, pictur
 }
 
 /// Copies a picture to the homeserver.
-async fn copy(bridge: &Bridge, remote: &Remote, picture: &Picture) -> Result<Box<MxcUri>, StepError> {
+async fn copy(bridge: &Bridge, remote: &Remote, picture: &Picture) -> Result<OwnedMxcUri, StepError> {
     let downloaded = remote.download(&picture.url, PICTURE_LIMIT).await;
     let (bytes, content_type) =
         downloaded.map_err(|error| StepError::Remote { login: remote.login().clone(), error })?;
-    Ok(bridge.matrix.upload(bytes, &content_type, None).await?.into())
+    Ok(bridge.matrix.upload(bytes, &content_type, None).await?)
 }
 
 /// Sets the picture of a new group's room in the background.

@@ -114,7 +114,13 @@ fn name(thread: &RemoteThread) -> Option<String> {
     Some(thread.title.clone().unwrap_or_else(people))
 }
 
-fn new_room(bridge: &Bridge, thread: &RemoteThread, alias: &str, name: Option<String>, invite: Vec<OwnedUserId>) -> NewRoom {
+fn new_room(
+    bridge: &Bridge,
+    thread: &RemoteThread,
+    alias: &str,
+    name: Option<String>,
+    invite: Vec<OwnedUserId>,
+) -> NewRoom {
     let info = json!({
         "bridgebot": bridge.bot(),
         "creator": bridge.bot(),

@@ -74,7 +74,9 @@ async fn a_session_that_ends_while_connected_stops_the_login_and_a_new_one_goes_
     let bot = world.bot();
     let management = world.management_room().to_owned();
     world
-        .until("the notice", |world| world.said_by(&management, &bot).iter().any(|text| text.contains("stopped")).then_some(()))
+        .until("the notice", |world| {
+            world.said_by(&management, &bot).iter().any(|text| text.contains("stopped")).then_some(())
+        })
         .await;
     world.sim.send_text(world.bob.pk, &thread, "meanwhile").unwrap();
     assert!(world.command("ping").await.contains("logged out"));
@@ -91,7 +93,9 @@ async fn a_challenge_is_told_and_reconnect_goes_on() {
     world.sim.cut_connections(world.anna_account.pk).unwrap();
     let bot = world.bot();
     let management = world.management_room().to_owned();
-    let stopped = |world: &World| world.said_by(&management, &bot).iter().any(|text| text.contains("security check")).then_some(());
+    let stopped = |world: &World| {
+        world.said_by(&management, &bot).iter().any(|text| text.contains("security check")).then_some(())
+    };
     world.until("the notice", stopped).await;
     assert!(world.command("reconnect").await.contains("Connecting"));
     world.sim.wait_for_subscription(world.anna_account.pk, crate::world::DEADLINE).await.unwrap();

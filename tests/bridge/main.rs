@@ -1,5 +1,7 @@
 //! The real bridge between a simulated Instagram and a small homeserver, over loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod commands;
 mod faults;
 mod text;

@@ -47,7 +47,16 @@ async fn odd_texts_survive_byte_for_byte() {
     let world = World::start().await;
     let thread = world.chat_with(&world.bob);
     let room = world.portal_of(&thread, &world.bob).await;
-    let odd = [" ", "\n", "a\nb\n\nc\n", "\u{202e}right to left\u{202c}", "👩‍👩‍👧‍👦 🇩🇪 𝕏", "\u{1}\u{7f}\u{85}\u{2028}", "\"\\/<b>&amp;", "a\u{0}b"];
+    let odd = [
+        " ",
+        "\n",
+        "a\nb\n\nc\n",
+        "\u{202e}right to left\u{202c}",
+        "👩‍👩‍👧‍👦 🇩🇪 𝕏",
+        "\u{1}\u{7f}\u{85}\u{2028}",
+        "\"\\/<b>&amp;",
+        "a\u{0}b",
+    ];
     let mut expected = vec!["first".to_owned()];
     for text in odd {
         world.sim.send_text(world.bob.pk, &thread, text).unwrap();
@@ -136,7 +145,10 @@ async fn an_unsupported_item_becomes_a_notice_with_a_link() {
     let item = json!({"item_type": "media", "media": {"id": "1", "media_type": 1}});
     world.sim.send_item(world.bob.pk, &thread, item.as_object().unwrap().clone()).unwrap();
     let said = world.until("the notice", |world| world.said_by(&room, &world.ghost(&world.bob)).get(1).cloned()).await;
-    assert!(said.contains("photo") && said.contains(&format!("https://www.instagram.com/direct/t/{thread}/")), "{said}");
+    assert!(
+        said.contains("photo") && said.contains(&format!("https://www.instagram.com/direct/t/{thread}/")),
+        "{said}"
+    );
     world.sim.send_text(world.bob.pk, &thread, "after").unwrap();
     world.until("the next message", |world| world.event(&room, "after")).await;
 }
@@ -155,7 +167,11 @@ async fn a_text_larger_than_an_event_is_not_dropped() {
     let out = "wörter ".repeat(1000);
     world.homeserver.send_text(&room, &world.anna.id, &out).unwrap();
     world.homeserver.send_text(&room, &world.anna.id, "end").unwrap();
-    world.until("the end", |world| world.written_by(&thread, &world.anna_account).contains(&"end".to_owned()).then_some(())).await;
+    world
+        .until("the end", |world| {
+            world.written_by(&thread, &world.anna_account).contains(&"end".to_owned()).then_some(())
+        })
+        .await;
     let written = world.written_by(&thread, &world.anna_account);
     assert_eq!(written[..written.len() - 1].concat(), out);
 }

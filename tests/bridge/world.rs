@@ -156,7 +156,8 @@ impl World {
 
     /// Waits until a user has said as many things as expected, then compares.
     pub async fn expect_said(&self, room: &str, user: &str, expected: &[String]) {
-        self.until("messages in the room", |world| (world.said_by(room, user).len() >= expected.len()).then_some(())).await;
+        self.until("messages in the room", |world| (world.said_by(room, user).len() >= expected.len()).then_some(()))
+            .await;
         assert_same(&self.said_by(room, user), expected);
     }
 
@@ -174,7 +175,8 @@ pub fn assert_same(actual: &[String], expected: &[String]) {
         return;
     }
     let lost: Vec<_> = expected.iter().filter(|text| !actual.contains(text)).collect();
-    let mut doubled: Vec<_> = actual.iter().filter(|text| actual.iter().filter(|other| other == text).count() > 1).collect();
+    let mut doubled: Vec<_> =
+        actual.iter().filter(|text| actual.iter().filter(|other| other == text).count() > 1).collect();
     doubled.dedup();
     let first = actual.iter().zip(expected).position(|(a, b)| a != b);
     panic!("lost {lost:?}, doubled {doubled:?}, first difference at {first:?}: {actual:?}");

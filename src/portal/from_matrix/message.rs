@@ -61,12 +61,10 @@ pub(super) async fn prepare(
         return if earlier.is_empty() { Ok(Step::Done) } else { Ok(Step::AfterEarlier) };
     }
     let at = Timestamp(event.origin_server_ts);
-    let parts = (0..)
-        .zip(parts)
-        .map(|(n, part)| (request_id::client_context(&event.event_id, at, n), part))
-        .collect();
+    let parts = (0..).zip(parts).map(|(n, part)| (request_id::client_context(&event.event_id, at, n), part)).collect();
     let remote = bridge.remote(&login).await?;
-    Ok(Step::Planned(Plan { row: row.clone(), event: event.event_id.clone(), at, portal, remote, parts }))
+    let event = event.event_id.clone();
+    Ok(Step::Planned(Box::new(Plan { row: row.clone(), event, at, portal, remote, parts })))
 }
 
 /// Which login sends this: the sender's own in this thread, else nobody.
@@ -160,11 +158,7 @@ async fn intend(bridge: &Bridge, plans: &[Plan]) -> Result<HashMap<ClientContext
         plans.iter().flat_map(|plan| (0..).zip(&plan.parts).map(move |(n, (context, _))| (plan, n, context))).collect();
     let intended = parts
         .iter()
-        .map(|(plan, part, context)| Intended {
-            row: plan.row.id,
-            part: *part,
-            request_id: (*context).clone().into(),
-        })
+        .map(|(plan, part, context)| Intended { row: plan.row.id, part: *part, request_id: (*context).clone().into() })
         .collect();
     let states = bridge.store.intend(intended, runtime::now()).await?;
     Ok(parts.into_iter().map(|(_, _, context)| context.clone()).zip(states).collect())
