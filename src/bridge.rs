@@ -208,7 +208,7 @@ async fn start_login(bridge: &Arc<Bridge>, login: &Login) -> anyhow::Result<()> 
         (Some(remote), LoginState::Active) => bridge.sessions.start(bridge, remote),
         (Some(remote), _) => bridge.sessions.keep_stopped(bridge, remote, login.reason.clone().unwrap_or_default()),
         (None, _) => {
-            tracing::error!(login = %login.id, "the stored session cannot be read; its user has to log in again")
+            tracing::error!(login = %login.id, "the stored session cannot be read; its user has to log in again");
         }
     }
     Ok(())

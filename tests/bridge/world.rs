@@ -11,37 +11,37 @@ use instagram_sim::{Account, Sim, SimOptions};
 use serde_json::Value;
 
 /// How long anything may take before a test fails. Machines under load are slow; a hang is longer.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Everything a test needs, started together.
-pub struct World {
-    pub sim: Sim,
-    pub homeserver: Homeserver,
-    pub bridge: BridgeProcess,
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) homeserver: Homeserver,
+    pub(crate) bridge: BridgeProcess,
     /// The user of most tests, who may use the bridge.
-    pub anna: User,
+    pub(crate) anna: User,
     /// Anna's Instagram account.
-    pub anna_account: Account,
+    pub(crate) anna_account: Account,
     /// Somebody Anna talks to.
-    pub bob: Account,
+    pub(crate) bob: Account,
     management_room: String,
 }
 
 impl World {
     /// Starts everything and logs Anna in.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&Setup::default()).await
     }
 
     /// As [`World::start`], with differences.
-    pub async fn start_with(setup: &Setup) -> Self {
+    pub(crate) async fn start_with(setup: &Setup) -> Self {
         let mut world = Self::start_logged_out(setup).await;
         world.log_in_anna().await;
         world
     }
 
     /// Starts everything; nobody is logged in.
-    pub async fn start_logged_out(setup: &Setup) -> Self {
+    pub(crate) async fn start_logged_out(setup: &Setup) -> Self {
         let sim = Sim::start(SimOptions { retention: setup.retention, ..SimOptions::default() }).await.unwrap();
         let port = free_port();
         let appservice = Appservice { url: Some(format!("http://127.0.0.1:{port}")), ..Appservice::default() };
@@ -63,7 +63,7 @@ impl World {
     }
 
     /// Invites the bot and logs in with Anna's session.
-    pub async fn log_in_anna(&mut self) {
+    pub(crate) async fn log_in_anna(&mut self) {
         let session = self.anna_account.sessionid.clone();
         let answer = self.command(&format!("login {session}")).await;
         assert!(answer.starts_with("Logged in"), "{answer}");
@@ -71,7 +71,7 @@ impl World {
     }
 
     /// Says something to the bot as Anna and returns its answer.
-    pub async fn command(&mut self, text: &str) -> String {
+    pub(crate) async fn command(&mut self, text: &str) -> String {
         if self.management_room.is_empty() {
             let room = self.homeserver.create_room(&self.anna.id, &[]).unwrap();
             self.homeserver.invite(&room, &self.anna.id, &self.bot()).unwrap();
@@ -90,27 +90,27 @@ impl World {
     }
 
     /// The management room, once there was a command.
-    pub fn management_room(&self) -> &str {
+    pub(crate) fn management_room(&self) -> &str {
         &self.management_room
     }
 
     /// The bridge bot's user id.
-    pub fn bot(&self) -> String {
+    pub(crate) fn bot(&self) -> String {
         format!("@instagrambot:{}", self.homeserver.server_name())
     }
 
     /// A ghost's user id.
-    pub fn ghost(&self, account: &Account) -> String {
+    pub(crate) fn ghost(&self, account: &Account) -> String {
         format!("@instagram_{}:{}", account.pk, self.homeserver.server_name())
     }
 
     /// A direct chat of Anna and somebody else.
-    pub fn chat_with(&self, other: &Account) -> String {
+    pub(crate) fn chat_with(&self, other: &Account) -> String {
         self.sim.create_thread(&[self.anna_account.pk, other.pk], None).unwrap()
     }
 
     /// Has Bob write, and waits for the portal that makes; Anna joins it.
-    pub async fn portal_of(&self, thread: &str, other: &Account) -> String {
+    pub(crate) async fn portal_of(&self, thread: &str, other: &Account) -> String {
         self.sim.send_text(other.pk, thread, "first").unwrap();
         let ghost = self.ghost(other);
         let found = |world: &Self| {
@@ -125,25 +125,25 @@ impl World {
     }
 
     /// What a user said in a room, in the order of the room.
-    pub fn said_by(&self, room: &str, user: &str) -> Vec<String> {
+    pub(crate) fn said_by(&self, room: &str, user: &str) -> Vec<String> {
         let of_user = |event: &Value| event["type"] == "m.room.message" && event["sender"] == user;
         let body = |event: Value| event["content"]["body"].as_str().unwrap_or_default().to_owned();
         self.homeserver.events(room).into_iter().filter(of_user).map(body).collect()
     }
 
     /// The first message event with this text.
-    pub fn event(&self, room: &str, body: &str) -> Option<Value> {
+    pub(crate) fn event(&self, room: &str, body: &str) -> Option<Value> {
         self.homeserver.events(room).into_iter().find(|event| event["content"]["body"] == body)
     }
 
     /// The texts somebody wrote in a thread, in the order of the thread.
-    pub fn written_by(&self, thread: &str, account: &Account) -> Vec<String> {
+    pub(crate) fn written_by(&self, thread: &str, account: &Account) -> Vec<String> {
         let items = self.sim.thread_items(thread).unwrap().into_iter();
         items.filter(|item| item.sender == account.pk).filter_map(|item| item.text).collect()
     }
 
     /// Waits for something to become true.
-    pub async fn until<T>(&self, what: &str, mut look: impl FnMut(&Self) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, what: &str, mut look: impl FnMut(&Self) -> Option<T>) -> T {
         let deadline = tokio::time::Instant::now() + DEADLINE;
         loop {
             if let Some(found) = look(self) {
@@ -155,14 +155,14 @@ impl World {
     }
 
     /// Waits until a user has said as many things as expected, then compares.
-    pub async fn expect_said(&self, room: &str, user: &str, expected: &[String]) {
+    pub(crate) async fn expect_said(&self, room: &str, user: &str, expected: &[String]) {
         self.until("messages in the room", |world| (world.said_by(room, user).len() >= expected.len()).then_some(()))
             .await;
         assert_same(&self.said_by(room, user), expected);
     }
 
     /// Waits until as many texts are in the thread as expected, then compares.
-    pub async fn expect_written(&self, thread: &str, account: &Account, expected: &[String]) {
+    pub(crate) async fn expect_written(&self, thread: &str, account: &Account, expected: &[String]) {
         let enough = |world: &Self| (world.written_by(thread, account).len() >= expected.len()).then_some(());
         self.until("texts in the thread", enough).await;
         assert_same(&self.written_by(thread, account), expected);
@@ -170,7 +170,7 @@ impl World {
 }
 
 /// Lost, doubled and reordered are different faults: say which.
-pub fn assert_same(actual: &[String], expected: &[String]) {
+pub(crate) fn assert_same(actual: &[String], expected: &[String]) {
     if actual == expected {
         return;
     }
@@ -183,15 +183,15 @@ pub fn assert_same(actual: &[String], expected: &[String]) {
 }
 
 /// How a world differs from the usual one.
-pub struct Setup {
+pub(crate) struct Setup {
     /// Envelopes the simulator keeps for replay.
-    pub retention: usize,
+    pub(crate) retention: usize,
     /// The homeserver forgets transaction ids at once.
-    pub forget_transactions: bool,
+    pub(crate) forget_transactions: bool,
     /// Further lines for the `instagram:` section.
-    pub instagram: String,
+    pub(crate) instagram: String,
     /// Environment of the bridge.
-    pub environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Default for Setup {
@@ -201,7 +201,7 @@ impl Default for Setup {
 }
 
 /// The bridge as a process.
-pub struct BridgeProcess {
+pub(crate) struct BridgeProcess {
     directory: tempfile::TempDir,
     port: u16,
     environment: Vec<(String, String)>,
@@ -219,7 +219,7 @@ impl BridgeProcess {
     }
 
     /// Where config, database and log are.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
@@ -228,12 +228,12 @@ impl BridgeProcess {
     }
 
     /// Starts the process, with nothing in its environment but what the setup says.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.start_with(&[]);
     }
 
     /// Starts the process with additional environment variables.
-    pub fn start_with(&mut self, environment: &[(&str, &str)]) {
+    pub(crate) fn start_with(&mut self, environment: &[(&str, &str)]) {
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_puppetgram"))
             .args(["run", "--config"])
@@ -249,7 +249,7 @@ impl BridgeProcess {
     }
 
     /// Waits until the listener answers.
-    pub async fn wait_until_ready(&mut self) {
+    pub(crate) async fn wait_until_ready(&mut self) {
         let deadline = tokio::time::Instant::now() + DEADLINE;
         while !self.answers().await {
             let ended = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
@@ -264,7 +264,7 @@ impl BridgeProcess {
     }
 
     /// Ends the process as a power failure would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().ok();
             child.wait().unwrap();
@@ -272,7 +272,7 @@ impl BridgeProcess {
     }
 
     /// Waits for the process to end by itself; true if it was killed by a signal.
-    pub async fn wait_for_death(&mut self) -> bool {
+    pub(crate) async fn wait_for_death(&mut self) -> bool {
         use std::os::unix::process::ExitStatusExt;
         let deadline = tokio::time::Instant::now() + DEADLINE;
         loop {
@@ -286,17 +286,17 @@ impl BridgeProcess {
     }
 
     /// True while the process runs.
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
     /// Everything the process has written.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
     /// The end of it.
-    pub fn log_tail(&self) -> String {
+    pub(crate) fn log_tail(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
@@ -352,6 +352,6 @@ logging:
 }
 
 /// A port that nobody listens on at the moment.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
