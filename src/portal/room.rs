@@ -28,14 +28,22 @@ pub async fn ensure(
     thread: &ThreadId,
     sender: Option<&RemoteUserId>,
 ) -> Result<Portal, StepError> {
-    let known = bridge.store.portals_of_thread(thread).await?.into_iter();
-    let known = known.into_iter().find(|portal| portal.key.receiver.as_ref().is_none_or(|receiver| receiver == login));
+    let known = portal_for(bridge, login, thread).await?;
     if let Some(portal) = known.filter(|portal| portal.room.is_some()) {
         ensure_user(bridge, &portal, login).await?;
         return Ok(portal);
     }
     let shown = fetch(bridge, login, thread, sender).await?;
     create(bridge, login, &shown).await
+}
+
+/// The portal that shows a thread to a login: shared if the thread is a group, else the login's own.
+async fn portal_for(bridge: &Bridge, login: &LoginId, thread: &ThreadId) -> Result<Option<Portal>, StepError> {
+    let shared = PortalKey { thread: thread.clone(), receiver: None };
+    if let Some(portal) = bridge.store.portal(&shared).await? {
+        return Ok(Some(portal));
+    }
+    Ok(bridge.store.portal(&PortalKey { receiver: Some(login.clone()), ..shared }).await?)
 }
 
 /// Fetches the thread; when Instagram does not know it any more, the sender alone has to do.
@@ -204,8 +212,7 @@ pub async fn doubt_member(bridge: &Bridge, portal: PortalId, sender: &str) -> Re
 /// Brings title and members of an existing room in step with the thread. A thread without a room gets one with its
 /// first message.
 pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) -> Result<(), StepError> {
-    let known = bridge.store.portals_of_thread(&thread.id).await?.into_iter();
-    let known = known.into_iter().find(|portal| portal.key.receiver.as_ref().is_none_or(|receiver| receiver == login));
+    let known = portal_for(bridge, login, &thread.id).await?;
     let Some(mut portal) = known else { return Ok(()) };
     let Some(room) = portal.room.clone() else { return Ok(()) };
     let name = name(thread);
