@@ -193,7 +193,7 @@ impl ApiError {
             _ if is_facebook(&message) || is_facebook(&kind) => Self::FacebookAccount,
             _ => Self::Refused {
                 status: status.as_u16(),
-                message: text("message").or_else(|| text("error_title")).map(|message| shorten(&message)),
+                message: reason(&object).map(|message| shorten(&message)),
                 error_type: text("error_type").map(|kind| shorten(&kind)),
             },
         })
@@ -254,6 +254,12 @@ impl fmt::Debug for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ApiError({self})")
     }
+}
+
+/// Where the words are: commands answer inside a payload, some endpoints with the name of an exception.
+fn reason(object: &Object<'_>) -> Option<String> {
+    let nested = || object.object("payload")?.text("message");
+    nested().or_else(|| ["message", "exception", "error_title"].iter().find_map(|key| object.text(key)))
 }
 
 fn is_facebook(name: &str) -> bool {
