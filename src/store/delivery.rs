@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::error::StoreError;
-use super::write::{Answer, CursorRule, Write};
+use super::write::{Acceptance, Answer, CursorRule, Source, Write};
 use super::{Readers, Store, postgres, read, sqlite};
 use crate::domain::ids::{LaneKey, LoginId, RequestId, RowId, Timestamp};
 use crate::domain::record::{Cursor, InboxRow, Intended, NewRow, OutboxState, Settlement};
@@ -46,7 +46,7 @@ impl Store {
         rows: Vec<NewRow>,
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
-        self.accept(Write::AcceptTransaction { txn_id: txn_id.to_owned(), rows, now }).await
+        self.accept(Source::Transaction { id: txn_id.to_owned() }, rows, now).await
     }
 
     /// Accepts what a session received: the rows and the cursor that comes after them in one commit. The cursor only
@@ -59,8 +59,8 @@ impl Store {
         cursor: &Cursor,
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
-        let (login, cursor, rule) = (login.clone(), *cursor, CursorRule::OnlyGrows);
-        self.accept(Write::AcceptBatch { login, rows, cursor, rule, now }).await
+        let source = Source::Session { login: login.clone(), cursor: *cursor, rule: CursorRule::OnlyGrows };
+        self.accept(source, rows, now).await
     }
 
     /// As [`Store::accept_batch`], for what was found over HTTP after the stored cursor was refused: the new cursor
@@ -72,12 +72,13 @@ impl Store {
         cursor: &Cursor,
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
-        let (login, cursor, rule) = (login.clone(), *cursor, CursorRule::Replace);
-        self.accept(Write::AcceptBatch { login, rows, cursor, rule, now }).await
+        let source = Source::Session { login: login.clone(), cursor: *cursor, rule: CursorRule::Replace };
+        self.accept(source, rows, now).await
     }
 
-    async fn accept(&self, write: Write) -> Result<Accepted, StoreError> {
-        match self.write(write).await? {
+    async fn accept(&self, source: Source, mut rows: Vec<NewRow>, now: Timestamp) -> Result<Accepted, StoreError> {
+        rows.iter_mut().for_each(without_nul);
+        match self.write(Write::Accept(Acceptance { source, rows, now })).await? {
             Answer::Accepted(accepted) => Ok(accepted),
             _ => Err(Answer::unexpected()),
         }
@@ -162,4 +163,21 @@ impl Store {
     pub(super) async fn done(&self, write: Write) -> Result<(), StoreError> {
         self.write(write).await.map(|_| ())
     }
+}
+
+/// PostgreSQL stores no NUL. A row must not be refused for one: the other side would deliver it for ever.
+fn without_nul(row: &mut NewRow) {
+    fn clean(text: &str) -> Option<String> {
+        text.contains('\0').then(|| text.replace('\0', "\u{fffd}"))
+    }
+    if let Some(lane) = clean(row.lane.as_str()) {
+        row.lane = LaneKey::new(lane);
+    }
+    for text in [&mut row.dedup_key, &mut row.payload] {
+        if let Some(cleaned) = clean(text) {
+            *text = cleaned;
+        }
+    }
+    // No send of ours has such a name.
+    row.echo.take_if(|echo| echo.client_context.as_str().contains('\0') || echo.item.as_str().contains('\0'));
 }
