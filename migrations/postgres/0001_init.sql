@@ -1,6 +1,10 @@
 -- Same tables and columns as migrations/sqlite/0001_init.sql; a test compares them.
 -- Booleans are 0/1, times are milliseconds since 1970, JSON is TEXT.
 
+-- The type in `CAST($1 AS jsontext)`, which makes JSON of a text parameter here and leaves it a text on SQLite. Both
+-- have `json_each` for objects and `->>`, so one statement can carry many rows.
+CREATE DOMAIN jsontext AS JSON;
+
 -- Facts about this database itself, such as the value that shows whether the sealing key is the right one.
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY,

@@ -145,8 +145,7 @@ impl Cache {
                 facts.logins.iter_mut().for_each(|logins| drop(logins.remove(login)));
                 facts.logins_in_thread.0.clear();
             }),
-            Write::AcceptTransaction { .. }
-            | Write::AcceptBatch { .. }
+            Write::Accept(_)
             | Write::Intend { .. }
             | Write::Confirm { .. }
             | Write::Settle { .. }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use data_encoding::BASE64;
 
 use super::error::StoreError;
-use super::write::{Answer, CursorRule, Write};
+use super::write::{Acceptance, Answer, CursorRule, Source, Write};
 use super::{Readers, Store, postgres, read, sqlite};
 use crate::domain::ids::{LaneKey, LoginId, RequestId, RowId, Timestamp};
 use crate::domain::record::{Cursor, InboxRow, Intended, NewRow, OutboxState, Settlement};
@@ -51,7 +51,7 @@ impl Store {
         rows: Vec<NewRow>,
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
-        self.accept(Write::AcceptTransaction { txn_id: txn_id.to_owned(), rows: self.sealed(rows)?, now }).await
+        self.accept(Source::Transaction { id: txn_id.to_owned() }, rows, now).await
     }
 
     /// Accepts what a session received: the rows and the cursor that comes after them in one commit. The cursor only
@@ -64,8 +64,8 @@ impl Store {
         cursor: &Cursor,
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
-        let (login, cursor, rule) = (login.clone(), *cursor, CursorRule::OnlyGrows);
-        self.accept(Write::AcceptBatch { login, rows: self.sealed(rows)?, cursor, rule, now }).await
+        let source = Source::Session { login: login.clone(), cursor: *cursor, rule: CursorRule::OnlyGrows };
+        self.accept(source, rows, now).await
     }
 
     /// As [`Store::accept_batch`], for what was found over HTTP after the stored cursor was refused: the new cursor
@@ -77,17 +77,14 @@ impl Store {
         cursor: &Cursor,
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
-        let (login, cursor, rule) = (login.clone(), *cursor, CursorRule::Replace);
-        self.accept(Write::AcceptBatch { login, rows: self.sealed(rows)?, cursor, rule, now }).await
+        let source = Source::Session { login: login.clone(), cursor: *cursor, rule: CursorRule::Replace };
+        self.accept(source, rows, now).await
     }
 
     /// Payloads hold message texts, and now and then a pasted session: they rest sealed.
-    fn sealed(&self, mut rows: Vec<NewRow>) -> Result<Vec<NewRow>, StoreError> {
-        for row in &mut rows {
-            let sealed = self.key.seal(PAYLOAD, &row.dedup_key, row.payload.as_bytes())?;
-            row.payload = BASE64.encode(&sealed);
-        }
-        Ok(rows)
+    fn seal(&self, row: &mut NewRow) -> Result<(), StoreError> {
+        row.payload = BASE64.encode(&self.key.seal(PAYLOAD, &row.dedup_key, row.payload.as_bytes())?);
+        Ok(())
     }
 
     /// The payload of a stored row. One that does not open any more is empty, which its lane parks.
@@ -98,8 +95,12 @@ impl Store {
         row
     }
 
-    async fn accept(&self, write: Write) -> Result<Accepted, StoreError> {
-        match self.write(write).await? {
+    async fn accept(&self, source: Source, mut rows: Vec<NewRow>, now: Timestamp) -> Result<Accepted, StoreError> {
+        for row in &mut rows {
+            without_nul(row);
+            self.seal(row)?;
+        }
+        match self.write(Write::Accept(Acceptance { source, rows, now })).await? {
             Answer::Accepted(accepted) => Ok(accepted),
             _ => Err(Answer::unexpected()),
         }
@@ -184,4 +185,20 @@ impl Store {
     pub(super) async fn done(&self, write: Write) -> Result<(), StoreError> {
         self.write(write).await.map(|_| ())
     }
+}
+
+/// PostgreSQL stores no NUL. A row must not be refused for one: the other side would deliver it for ever. (The payload
+/// is sealed and cannot hold one.)
+fn without_nul(row: &mut NewRow) {
+    fn clean(text: &str) -> Option<String> {
+        text.contains('\0').then(|| text.replace('\0', "\u{fffd}"))
+    }
+    if let Some(lane) = clean(row.lane.as_str()) {
+        row.lane = LaneKey::new(lane);
+    }
+    if let Some(key) = clean(&row.dedup_key) {
+        row.dedup_key = key;
+    }
+    // No send of ours has such a name.
+    row.echo.take_if(|echo| echo.client_context.as_str().contains('\0') || echo.item.as_str().contains('\0'));
 }

@@ -69,6 +69,8 @@ pub(super) async fn open(
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
+        .pragma("temp_store", "MEMORY")
+        .pragma("wal_autocheckpoint", "2000")
         .disable_statement_logging();
     let source = Source { options: options.clone().thread_name(|_| "sqlite-writer".to_owned()), _lock: lock };
     let cannot = |cause: StoreError| StoreError::File { path: path.clone(), cause: cause.to_string() };

@@ -25,8 +25,7 @@ pub(super) struct Job {
 /// One write verb with its arguments. Every one may be repeated.
 #[derive(Clone, Debug)]
 pub(super) enum Write {
-    AcceptTransaction { txn_id: String, rows: Vec<NewRow>, now: Timestamp },
-    AcceptBatch { login: LoginId, rows: Vec<NewRow>, cursor: Cursor, rule: CursorRule, now: Timestamp },
+    Accept(Acceptance),
     Intend { parts: Vec<Intended>, now: Timestamp },
     Confirm { request: RequestId, id: String },
     Settle { settlements: Vec<Settlement>, now: Timestamp },
@@ -43,6 +42,21 @@ pub(super) enum Write {
     RemoveLogin(LoginId),
     SaveSession { login: LoginId, sealed: Vec<u8> },
     SetManagementRoom { user: OwnedUserId, room: OwnedRoomId },
+}
+
+/// Rows, and what is committed together with them.
+#[derive(Clone, Debug)]
+pub(super) struct Acceptance {
+    pub(super) source: Source,
+    pub(super) rows: Vec<NewRow>,
+    pub(super) now: Timestamp,
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Transaction { id: String },
+    Session { login: LoginId, cursor: Cursor, rule: CursorRule },
 }
 
 /// What to do with the stored cursor.

@@ -6,7 +6,6 @@ use super::{Conn, rows};
 use crate::domain::ids::LoginId;
 use crate::domain::record::{Cursor, Login, LoginState};
 use crate::store::error::StoreError;
-use crate::store::write::CursorRule;
 
 type Found<T> = Result<T, StoreError>;
 
@@ -71,26 +70,6 @@ pub(super) async fn save_session(conn: &mut Conn, login: &LoginId, sealed: &[u8]
     const SQL: &str = "INSERT INTO login_session (login, sealed) VALUES ($1, $2)
         ON CONFLICT (login) DO UPDATE SET sealed = excluded.sealed";
     sqlx::query(SQL).bind(login.as_str()).bind(sealed).execute(conn).await?;
-    Ok(())
-}
-
-pub(super) async fn save_cursor(conn: &mut Conn, login: &LoginId, cursor: &Cursor, rule: CursorRule) -> Found<()> {
-    const GROW: &str = "INSERT INTO login_cursor (login, seq_id, snapshot_at_ms, newest_item_us)
-        VALUES ($1, $2, $3, $4)
-        ON CONFLICT (login) DO UPDATE SET seq_id = excluded.seq_id, snapshot_at_ms = excluded.snapshot_at_ms,
-            newest_item_us = CASE WHEN excluded.newest_item_us > login_cursor.newest_item_us
-                THEN excluded.newest_item_us ELSE login_cursor.newest_item_us END
-        WHERE login_cursor.seq_id < excluded.seq_id";
-    const REPLACE: &str = "INSERT INTO login_cursor (login, seq_id, snapshot_at_ms, newest_item_us)
-        VALUES ($1, $2, $3, $4)
-        ON CONFLICT (login) DO UPDATE SET seq_id = excluded.seq_id, snapshot_at_ms = excluded.snapshot_at_ms,
-            newest_item_us = excluded.newest_item_us";
-    let sql = match rule {
-        CursorRule::OnlyGrows => GROW,
-        CursorRule::Replace => REPLACE,
-    };
-    let query = sqlx::query(sql).bind(login.as_str()).bind(cursor.seq_id).bind(cursor.snapshot_at_ms);
-    query.bind(cursor.newest_item_us).execute(conn).await?;
     Ok(())
 }
 

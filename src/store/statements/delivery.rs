@@ -1,13 +1,19 @@
-//! Statements about the inbox, the outbox and the message map as delivery writes them.
+//! Statements about the inbox, the outbox and the message map.
+//!
+//! Those that write take what all writes of a group have to say at once, as one JSON parameter: a statement costs more
+//! than the rows in it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::{Conn, accounts, rows};
+use serde::Serialize;
+
+use super::{Conn, rows};
 use crate::domain::ids::{LaneKey, LoginId, RequestId, RowId, Timestamp};
-use crate::domain::record::{Cursor, Echo, InboxRow, Intended, Mapping, NewRow, OutboxState, Settlement};
+use crate::domain::record::{Cursor, InboxRow, Intended, NewRow, OutboxState, Settlement};
 use crate::store::delivery::Accepted;
 use crate::store::error::StoreError;
-use crate::store::write::CursorRule;
+use crate::store::json::{json_keys, json_rows};
+use crate::store::write::{Acceptance, CursorRule, Source};
 
 type Found<T> = Result<T, StoreError>;
 
@@ -47,131 +53,308 @@ pub(in crate::store) async fn parked_reasons(conn: &mut Conn) -> Found<Vec<(Stri
     Ok(sqlx::query_as(SQL).fetch_all(conn).await?)
 }
 
-/// Returns what was accepted and how many rows became pending.
-pub(super) async fn accept_transaction(
-    conn: &mut Conn,
-    txn_id: &str,
-    new: &[NewRow],
-    now: Timestamp,
-) -> Found<(Accepted, i64)> {
-    const SQL: &str = "INSERT INTO homeserver_txn (id, accepted_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
-    if sqlx::query(SQL).bind(txn_id).bind(now.0).execute(&mut *conn).await?.rows_affected() == 0 {
-        return Ok((Accepted::default(), 0));
+/// Accepts the rows of each acceptance together with its transaction id or its cursor. Returns what each did, and how
+/// many rows became pending.
+pub(super) async fn accept(conn: &mut Conn, given: &[&Acceptance]) -> Found<(Vec<Accepted>, i64)> {
+    let fresh = insert_transactions(conn, given).await?;
+    let known = known_echoes(conn, given).await?;
+    let mut wanted = Vec::new();
+    for (acceptance, _) in given.iter().zip(&fresh).filter(|(_, fresh)| **fresh) {
+        let unknown = acceptance.rows.iter().filter(|row| !is_known(row, acceptance, &known));
+        wanted.extend(unknown.map(|row| (row, acceptance.now)));
     }
-    insert_rows(conn, new.iter(), now).await
-}
-
-/// Returns what was accepted and how many rows became pending.
-pub(super) async fn accept_batch(
-    conn: &mut Conn,
-    login: &LoginId,
-    new: &[NewRow],
-    cursor: &Cursor,
-    rule: CursorRule,
-    now: Timestamp,
-) -> Found<(Accepted, i64)> {
-    let mut wanted = Vec::with_capacity(new.len());
-    for row in new {
-        let known = match &row.echo {
-            Some(echo) => confirms(conn, echo).await? || is_bridged(conn, login, echo).await?,
-            None => false,
-        };
-        if !known {
-            wanted.push(row);
-        }
-    }
-    let accepted = insert_rows(conn, wanted.into_iter(), now).await?;
+    let mut inserted = insert_rows(conn, &wanted).await?;
+    let count = i64::try_from(inserted.len()).unwrap_or(i64::MAX);
     // Rows and cursor share this transaction: a cursor ahead of its rows would lose them.
-    accounts::save_cursor(conn, login, cursor, rule).await?;
-    Ok(accepted)
-}
+    save_cursors(conn, given).await?;
 
-async fn insert_rows(conn: &mut Conn, new: impl Iterator<Item = &NewRow>, now: Timestamp) -> Found<(Accepted, i64)> {
-    const SQL: &str = "INSERT INTO inbox (lane, origin, dedup_key, payload, state, attempts, accepted_at)
-        VALUES ($1, $2, $3, $4, 'pending', 0, $5) ON CONFLICT (dedup_key) DO NOTHING";
-    let mut lanes = HashSet::new();
-    let mut count = 0;
-    let mut accepted = Accepted { fresh: true, lanes: Vec::new() };
-    for row in new {
-        let query = sqlx::query(SQL).bind(row.lane.as_str()).bind(rows::origin_text(row.origin));
-        let query = query.bind(&row.dedup_key).bind(&row.payload).bind(now.0);
-        if query.execute(&mut *conn).await?.rows_affected() == 0 {
-            continue;
+    let mut accepted = Vec::with_capacity(given.len());
+    for (acceptance, fresh) in given.iter().zip(fresh) {
+        let mut lanes = Vec::new();
+        let mut seen = HashSet::new();
+        for row in &acceptance.rows {
+            if fresh && inserted.remove(&row.dedup_key) && seen.insert(&row.lane) {
+                lanes.push(row.lane.clone());
+            }
         }
-        count += 1;
-        if lanes.insert(&row.lane) {
-            accepted.lanes.push(row.lane.clone());
-        }
+        accepted.push(Accepted { fresh, lanes });
     }
     Ok((accepted, count))
 }
 
-/// Whether the item is the echo of a send in the outbox. If so, the send is confirmed.
-async fn confirms(conn: &mut Conn, echo: &Echo) -> Found<bool> {
-    confirm(conn, echo.client_context.as_str(), echo.item.as_str()).await
+/// Says of each acceptance whether it is new. What comes from a session always is.
+async fn insert_transactions(conn: &mut Conn, given: &[&Acceptance]) -> Found<Vec<bool>> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        id: &'a str,
+        at: Timestamp,
+    }
+    const SQL: &str = "INSERT INTO homeserver_txn (id, accepted_at)
+        SELECT value ->> 'id', CAST(value ->> 'at' AS BIGINT) FROM json_each(CAST($1 AS jsontext)) WHERE true
+        ON CONFLICT (id) DO NOTHING RETURNING id";
+    let ids = json_rows(given.iter().filter_map(|acceptance| match &acceptance.source {
+        Source::Transaction { id } => Some(Row { id, at: acceptance.now }),
+        Source::Session { .. } => None,
+    }));
+    let mut inserted: HashSet<String> = HashSet::new();
+    if let Some(ids) = ids {
+        inserted.extend(sqlx::query_scalar::<_, String>(SQL).bind(ids).fetch_all(conn).await?);
+    }
+    let is_fresh = |acceptance: &&Acceptance| match &acceptance.source {
+        Source::Transaction { id } => inserted.remove(id),
+        Source::Session { .. } => true,
+    };
+    Ok(given.iter().map(is_fresh).collect())
 }
 
-/// Whether the item is in a portal of this login already. In another login's portal it is another event.
-async fn is_bridged(conn: &mut Conn, login: &LoginId, echo: &Echo) -> Found<bool> {
-    const SQL: &str = "SELECT 1 FROM message JOIN portal ON portal.id = message.portal
-        WHERE message.item = $1 AND portal.receiver IN ('', $2) LIMIT 1";
-    let query = sqlx::query(SQL).bind(echo.item.as_str()).bind(login.as_str());
-    Ok(query.fetch_optional(conn).await?.is_some())
+/// Which echoes need no row.
+struct KnownEchoes {
+    /// The send is in the outbox, and confirmed by now.
+    contexts: HashSet<String>,
+    /// Login and item: the item is in a portal of this login already.
+    items: HashSet<(String, String)>,
 }
 
-pub(super) async fn intend(conn: &mut Conn, parts: &[Intended], now: Timestamp) -> Found<Vec<OutboxState>> {
-    const INSERT: &str = "INSERT INTO outbox (request_id, inbox_id, part, intended_at) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (request_id) DO NOTHING";
-    const SELECT: &str = "SELECT confirmed_id FROM outbox WHERE request_id = $1";
-    let mut states = Vec::with_capacity(parts.len());
-    for part in parts {
-        let insert = sqlx::query(INSERT).bind(part.request_id.as_str()).bind(part.row.0).bind(part.part).bind(now.0);
-        if insert.execute(&mut *conn).await?.rows_affected() > 0 {
-            states.push(OutboxState::Fresh);
-            continue;
+fn is_known(row: &NewRow, acceptance: &Acceptance, known: &KnownEchoes) -> bool {
+    let (Some(echo), Source::Session { login, .. }) = (&row.echo, &acceptance.source) else { return false };
+    known.contexts.contains(echo.client_context.as_str())
+        || known.items.contains(&(login.as_str().to_owned(), echo.item.as_str().to_owned()))
+}
+
+async fn known_echoes(conn: &mut Conn, given: &[&Acceptance]) -> Found<KnownEchoes> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        login: &'a LoginId,
+        item: &'a str,
+    }
+    // In another login's portal the same item is another event.
+    const BRIDGED: &str = "SELECT given.login, given.item
+        FROM (SELECT value ->> 'login' AS login, value ->> 'item' AS item FROM json_each(CAST($1 AS jsontext))) AS given
+        JOIN message ON message.item = given.item
+        JOIN portal ON portal.id = message.portal AND portal.receiver IN ('', given.login)";
+    let mut echoes = Vec::new();
+    for acceptance in given {
+        if let Source::Session { login, .. } = &acceptance.source {
+            echoes.extend(acceptance.rows.iter().filter_map(|row| Some((login, row.echo.as_ref()?))));
         }
-        let confirmed: Option<String> =
-            sqlx::query_scalar(SELECT).bind(part.request_id.as_str()).fetch_one(&mut *conn).await?;
-        states.push(confirmed.map_or(OutboxState::MaybeSent, OutboxState::Confirmed));
+    }
+    let confirmations: Vec<_> =
+        echoes.iter().map(|(_, echo)| (echo.client_context.as_str(), echo.item.as_str())).collect();
+    let contexts = confirm(conn, &confirmations).await?;
+    echoes.retain(|(_, echo)| !contexts.contains(echo.client_context.as_str()));
+    let others = json_rows(echoes.iter().map(|(login, echo)| Row { login, item: echo.item.as_str() }));
+    let items = match others {
+        Some(others) => sqlx::query_as(BRIDGED).bind(others).fetch_all(conn).await?.into_iter().collect(),
+        None => HashSet::new(),
+    };
+    Ok(KnownEchoes { contexts, items })
+}
+
+/// Returns the keys of the rows that were not there before.
+async fn insert_rows(conn: &mut Conn, wanted: &[(&NewRow, Timestamp)]) -> Found<HashSet<String>> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        lane: &'a LaneKey,
+        origin: &'static str,
+        key: &'a str,
+        payload: &'a str,
+        at: Timestamp,
+    }
+    // Ids are given out in the order of arrival; lanes rely on it.
+    const SQL: &str = "WITH given AS MATERIALIZED
+            (SELECT CAST(key AS BIGINT) AS position, value FROM json_each(CAST($1 AS jsontext)))
+        INSERT INTO inbox (lane, origin, dedup_key, payload, state, attempts, accepted_at)
+        SELECT value ->> 'lane', value ->> 'origin', value ->> 'key', value ->> 'payload', 'pending', 0,
+            CAST(value ->> 'at' AS BIGINT)
+        FROM given WHERE true ORDER BY position
+        ON CONFLICT (dedup_key) DO NOTHING RETURNING dedup_key";
+    let wanted = json_rows(wanted.iter().map(|(row, at)| Row {
+        lane: &row.lane,
+        origin: rows::origin_text(row.origin),
+        key: &row.dedup_key,
+        payload: &row.payload,
+        at: *at,
+    }));
+    let Some(wanted) = wanted else { return Ok(HashSet::new()) };
+    let inserted: Vec<String> = sqlx::query_scalar(SQL).bind(wanted).fetch_all(conn).await?;
+    Ok(inserted.into_iter().collect())
+}
+
+async fn save_cursors(conn: &mut Conn, given: &[&Acceptance]) -> Found<()> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        login: &'a LoginId,
+        seq: i64,
+        snapshot: i64,
+        newest: i64,
+    }
+    const GROW: &str = "INSERT INTO login_cursor (login, seq_id, snapshot_at_ms, newest_item_us)
+        SELECT value ->> 'login', CAST(value ->> 'seq' AS BIGINT), CAST(value ->> 'snapshot' AS BIGINT),
+            CAST(value ->> 'newest' AS BIGINT)
+        FROM json_each(CAST($1 AS jsontext)) WHERE true
+        ON CONFLICT (login) DO UPDATE SET seq_id = excluded.seq_id, snapshot_at_ms = excluded.snapshot_at_ms,
+            newest_item_us = CASE WHEN excluded.newest_item_us > login_cursor.newest_item_us
+                THEN excluded.newest_item_us ELSE login_cursor.newest_item_us END
+        WHERE login_cursor.seq_id < excluded.seq_id";
+    const REPLACE: &str = "INSERT INTO login_cursor (login, seq_id, snapshot_at_ms, newest_item_us)
+        SELECT value ->> 'login', CAST(value ->> 'seq' AS BIGINT), CAST(value ->> 'snapshot' AS BIGINT),
+            CAST(value ->> 'newest' AS BIGINT)
+        FROM json_each(CAST($1 AS jsontext)) WHERE true
+        ON CONFLICT (login) DO UPDATE SET seq_id = excluded.seq_id, snapshot_at_ms = excluded.snapshot_at_ms,
+            newest_item_us = excluded.newest_item_us";
+    // A statement may touch a login once: the group's cursors of one login become one.
+    let mut last: HashMap<&LoginId, (Cursor, CursorRule)> = HashMap::new();
+    for acceptance in given {
+        let Source::Session { login, cursor, rule } = &acceptance.source else { continue };
+        match (last.get_mut(login), rule) {
+            (Some((known, _)), CursorRule::OnlyGrows) if known.seq_id >= cursor.seq_id => {}
+            (Some((known, _)), CursorRule::OnlyGrows) => {
+                *known = Cursor { newest_item_us: known.newest_item_us.max(cursor.newest_item_us), ..*cursor };
+            }
+            _ => drop(last.insert(login, (*cursor, *rule))),
+        }
+    }
+    for (wanted, sql) in [(CursorRule::OnlyGrows, GROW), (CursorRule::Replace, REPLACE)] {
+        let cursors = last.iter().filter(|(_, (_, rule))| *rule == wanted);
+        let cursors = json_rows(cursors.map(|(login, (cursor, _))| Row {
+            login,
+            seq: cursor.seq_id,
+            snapshot: cursor.snapshot_at_ms,
+            newest: cursor.newest_item_us,
+        }));
+        if let Some(cursors) = cursors {
+            sqlx::query(sql).bind(cursors).execute(&mut *conn).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes requests down, and says of each, in the order given, what is known of it.
+pub(super) async fn intend(conn: &mut Conn, parts: &[(&Intended, Timestamp)]) -> Found<Vec<OutboxState>> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        request: &'a RequestId,
+        inbox: i64,
+        part: i64,
+        at: Timestamp,
+    }
+    const INSERT: &str = "INSERT INTO outbox (request_id, inbox_id, part, intended_at)
+        SELECT value ->> 'request', CAST(value ->> 'inbox' AS BIGINT), CAST(value ->> 'part' AS BIGINT),
+            CAST(value ->> 'at' AS BIGINT)
+        FROM json_each(CAST($1 AS jsontext)) WHERE true
+        ON CONFLICT (request_id) DO NOTHING RETURNING request_id";
+    const SELECT: &str = "SELECT request_id, confirmed_id FROM outbox
+        WHERE request_id IN (SELECT key FROM json_each(CAST($1 AS jsontext)))";
+    let given =
+        parts.iter().map(|(part, at)| Row { request: &part.request_id, inbox: part.row.0, part: part.part, at: *at });
+    let Some(given) = json_rows(given) else { return Ok(Vec::new()) };
+    let inserted: Vec<String> = sqlx::query_scalar(INSERT).bind(given).fetch_all(&mut *conn).await?;
+    let mut fresh: HashSet<String> = inserted.into_iter().collect();
+    let mut states = Vec::with_capacity(parts.len());
+    for (part, _) in parts {
+        states.push(if fresh.remove(part.request_id.as_str()) { OutboxState::Fresh } else { OutboxState::MaybeSent });
+    }
+
+    let old = parts.iter().zip(&states).filter(|(_, state)| **state == OutboxState::MaybeSent);
+    let old = json_keys(old.map(|((part, _), _)| part.request_id.as_str()));
+    let Some(old) = old else { return Ok(states) };
+    let found: Vec<(String, Option<String>)> = sqlx::query_as(SELECT).bind(old).fetch_all(conn).await?;
+    let confirmed: HashMap<String, String> =
+        found.into_iter().filter_map(|(request, id)| Some((request, id?))).collect();
+    for ((part, _), state) in parts.iter().zip(&mut states) {
+        if let (OutboxState::MaybeSent, Some(id)) = (&*state, confirmed.get(part.request_id.as_str())) {
+            *state = OutboxState::Confirmed(id.clone());
+        }
     }
     Ok(states)
 }
 
-/// Returns whether the outbox holds the request.
-pub(super) async fn confirm(conn: &mut Conn, request: &str, id: &str) -> Found<bool> {
-    const SQL: &str = "UPDATE outbox SET confirmed_id = $2 WHERE request_id = $1";
-    Ok(sqlx::query(SQL).bind(request).bind(id).execute(conn).await?.rows_affected() > 0)
-}
-
-/// Returns how many rows are pending no more.
-pub(super) async fn settle(conn: &mut Conn, settlements: &[Settlement], now: Timestamp) -> Found<i64> {
-    const FORGET: &str = "DELETE FROM outbox WHERE inbox_id = $1";
-    const DONE: &str = "UPDATE inbox SET state = 'done', payload = NULL, retry_at = NULL, settled_at = $2
-        WHERE id = $1 AND state = 'pending'";
-    const FAILED: &str = "UPDATE inbox SET state = 'failed', reason = $3, retry_at = NULL, settled_at = $2
-        WHERE id = $1 AND state = 'pending'";
-    let mut ended = 0;
-    for settlement in settlements {
-        for mapping in &settlement.mappings {
-            insert_mapping(conn, mapping).await?;
-        }
-        sqlx::query(FORGET).bind(settlement.row.0).execute(&mut *conn).await?;
-        let query = match &settlement.failure {
-            None => sqlx::query(DONE).bind(settlement.row.0).bind(now.0),
-            Some(reason) => sqlx::query(FAILED).bind(settlement.row.0).bind(now.0).bind(reason),
-        };
-        ended += i64::from(query.execute(&mut *conn).await?.rows_affected() > 0);
+/// Records results of requests. Returns the requests that the outbox holds.
+pub(super) async fn confirm(conn: &mut Conn, results: &[(&str, &str)]) -> Found<HashSet<String>> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        request: &'a str,
+        id: &'a str,
     }
-    Ok(ended)
+    const SQL: &str = "UPDATE outbox SET confirmed_id = given.id
+        FROM (SELECT value ->> 'request' AS request, value ->> 'id' AS id
+            FROM json_each(CAST($1 AS jsontext))) AS given
+        WHERE outbox.request_id = given.request RETURNING outbox.request_id";
+    let results = json_rows(results.iter().map(|(request, id)| Row { request, id }));
+    let Some(results) = results else { return Ok(HashSet::new()) };
+    let confirmed: Vec<String> = sqlx::query_scalar(SQL).bind(results).fetch_all(conn).await?;
+    Ok(confirmed.into_iter().collect())
 }
 
-async fn insert_mapping(conn: &mut Conn, mapping: &Mapping) -> Found<()> {
+/// Ends rows. Returns how many are pending no more.
+pub(super) async fn settle(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -> Found<i64> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        id: i64,
+        at: Timestamp,
+        reason: &'a str,
+    }
+    const FORGET: &str = "DELETE FROM outbox
+        WHERE inbox_id IN (SELECT CAST(key AS BIGINT) FROM json_each(CAST($1 AS jsontext)))";
+    const DONE: &str = "UPDATE inbox SET state = 'done', payload = NULL, retry_at = NULL, settled_at = $2
+        WHERE id IN (SELECT CAST(key AS BIGINT) FROM json_each(CAST($1 AS jsontext))) AND state = 'pending'";
+    const FAILED: &str = "UPDATE inbox SET state = 'failed', reason = given.reason, retry_at = NULL,
+            settled_at = given.settled_at
+        FROM (SELECT CAST(value ->> 'id' AS BIGINT) AS id, CAST(value ->> 'at' AS BIGINT) AS settled_at,
+            value ->> 'reason' AS reason FROM json_each(CAST($1 AS jsontext))) AS given
+        WHERE inbox.id = given.id AND inbox.state = 'pending'";
+    insert_mappings(conn, settlements).await?;
+    let ids = json_keys(settlements.iter().map(|(settlement, _)| settlement.row.0));
+    let Some(ids) = ids else { return Ok(0) };
+    sqlx::query(FORGET).bind(ids).execute(&mut *conn).await?;
+
+    let mut ended = 0;
+    let done: Vec<_> = settlements.iter().filter(|(settlement, _)| settlement.failure.is_none()).collect();
+    let at = done.iter().map(|(_, at)| at.0).max();
+    let ids = json_keys(done.iter().map(|(settlement, _)| settlement.row.0));
+    if let Some(ids) = ids {
+        ended += sqlx::query(DONE).bind(ids).bind(at).execute(&mut *conn).await?.rows_affected();
+    }
+    let failed = json_rows(settlements.iter().filter_map(|(settlement, at)| {
+        Some(Row { id: settlement.row.0, at: *at, reason: settlement.failure.as_deref()? })
+    }));
+    if let Some(failed) = failed {
+        ended += sqlx::query(FAILED).bind(failed).execute(conn).await?.rows_affected();
+    }
+    Ok(i64::try_from(ended).unwrap_or(i64::MAX))
+}
+
+/// Leaves out what belongs to a portal that was removed meanwhile.
+async fn insert_mappings(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -> Found<()> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        portal: i64,
+        item: &'a str,
+        part: i64,
+        event: &'a str,
+        sender: &'a str,
+        context: Option<&'a str>,
+        at: Timestamp,
+    }
     const SQL: &str = "INSERT INTO message (portal, item, part, event, sender, client_context, sent_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (item, portal, part) DO NOTHING";
-    let query = sqlx::query(SQL).bind(mapping.portal.0).bind(mapping.item.as_str()).bind(mapping.part);
-    let query = query.bind(mapping.event.as_str()).bind(&mapping.sender);
-    let query = query.bind(mapping.client_context.as_ref().map(|context| context.as_str())).bind(mapping.at.0);
-    query.execute(conn).await?;
+        SELECT portal.id, given.value ->> 'item', CAST(given.value ->> 'part' AS BIGINT), given.value ->> 'event',
+            given.value ->> 'sender', given.value ->> 'context', CAST(given.value ->> 'at' AS BIGINT)
+        FROM json_each(CAST($1 AS jsontext)) AS given
+        JOIN portal ON portal.id = CAST(given.value ->> 'portal' AS BIGINT) WHERE true
+        ON CONFLICT (item, portal, part) DO NOTHING";
+    let mappings = settlements.iter().flat_map(|(settlement, _)| &settlement.mappings);
+    let mappings = json_rows(mappings.map(|mapping| Row {
+        portal: mapping.portal.0,
+        item: mapping.item.as_str(),
+        part: mapping.part,
+        event: mapping.event.as_str(),
+        sender: &mapping.sender,
+        context: mapping.client_context.as_ref().map(|context| context.as_str()),
+        at: mapping.at,
+    }));
+    if let Some(mappings) = mappings {
+        sqlx::query(SQL).bind(mappings).execute(conn).await?;
+    }
     Ok(())
 }
 

@@ -47,6 +47,7 @@ impl Writer {
         let mut messages = Vec::with_capacity(GROUP);
         let mut closing = None;
         while queue.recv_many(&mut messages, GROUP).await > 0 {
+            gather(&mut queue, &mut messages).await;
             let mut jobs = Vec::with_capacity(messages.len());
             for message in messages.drain(..) {
                 match message {
@@ -133,36 +134,83 @@ impl Writer {
     }
 }
 
-async fn transact(conn: &mut Conn, writes: &[Write]) -> Result<(Vec<Answer>, Depth), StoreError> {
-    let mut answers = Vec::with_capacity(writes.len());
-    let mut depth = 0;
-    sqlx::query(BEGIN).execute(&mut *conn).await?;
-    for write in writes {
-        answers.push(apply(conn, write, &mut depth).await?);
+/// Lets the callers that were just answered run on: what they queue next then shares the coming commit.
+async fn gather(queue: &mut mpsc::Receiver<Message>, messages: &mut Vec<Message>) {
+    let mut before = 0;
+    while before < messages.len() && messages.len() < GROUP {
+        before = messages.len();
+        tokio::task::yield_now().await;
+        while messages.len() < GROUP
+            && let Ok(message) = queue.try_recv()
+        {
+            messages.push(message);
+        }
     }
+}
+
+async fn transact(conn: &mut Conn, writes: &[Write]) -> Result<(Vec<Answer>, Depth), StoreError> {
+    sqlx::query(BEGIN).execute(&mut *conn).await?;
+    let answers = apply(conn, writes).await?;
     sqlx::query("COMMIT").execute(conn).await?;
+    Ok(answers)
+}
+
+/// Runs a group kind by kind, since each frequent kind is a few statements however many writes there are. Their order
+/// does not matter: a caller that waits for one write before it queues the next never has two in a group.
+async fn apply(conn: &mut Conn, writes: &[Write]) -> Result<(Vec<Answer>, Depth), StoreError> {
+    let mut answers = vec![Answer::Done; writes.len()];
+    let mut depth = 0;
+
+    let (places, given) = pick(writes, |write| match write {
+        Write::Accept(acceptance) => Some(acceptance),
+        _ => None,
+    });
+    if !given.is_empty() {
+        let (accepted, count) = delivery::accept(conn, &given).await?;
+        depth += count;
+        for (place, accepted) in places.into_iter().zip(accepted) {
+            answers[place] = Answer::Accepted(accepted);
+        }
+    }
+
+    let (places, given) = pick(writes, |write| match write {
+        Write::Intend { parts, now } => Some((parts, *now)),
+        _ => None,
+    });
+    let parts: Vec<_> = given.iter().flat_map(|(parts, now)| parts.iter().map(|part| (part, *now))).collect();
+    let mut states = delivery::intend(conn, &parts).await?.into_iter();
+    for (place, (parts, _)) in places.into_iter().zip(given) {
+        answers[place] = Answer::States(states.by_ref().take(parts.len()).collect());
+    }
+
+    let (_, results) = pick(writes, |write| match write {
+        Write::Confirm { request, id } => Some((request.as_str(), id.as_str())),
+        _ => None,
+    });
+    delivery::confirm(conn, &results).await?;
+
+    let (_, given) = pick(writes, |write| match write {
+        Write::Settle { settlements, now } => Some((settlements, *now)),
+        _ => None,
+    });
+    let settlements: Vec<_> = given.iter().flat_map(|(list, now)| list.iter().map(|one| (one, *now))).collect();
+    depth -= delivery::settle(conn, &settlements).await?;
+
+    for (write, answer) in writes.iter().zip(&mut answers) {
+        apply_rare(conn, write, answer).await?;
+    }
     Ok((answers, depth))
 }
 
-async fn apply(conn: &mut Conn, write: &Write, depth: &mut Depth) -> Result<Answer, StoreError> {
+fn pick<'a, T>(writes: &'a [Write], wanted: impl Fn(&'a Write) -> Option<T>) -> (Vec<usize>, Vec<T>) {
+    writes.iter().enumerate().filter_map(|(place, write)| Some((place, wanted(write)?))).unzip()
+}
+
+async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer) -> Result<(), StoreError> {
     match write {
-        Write::AcceptTransaction { txn_id, rows, now } => {
-            let (accepted, count) = delivery::accept_transaction(conn, txn_id, rows, *now).await?;
-            *depth += count;
-            return Ok(Answer::Accepted(accepted));
-        }
-        Write::AcceptBatch { login, rows, cursor, rule, now } => {
-            let (accepted, count) = delivery::accept_batch(conn, login, rows, cursor, *rule, *now).await?;
-            *depth += count;
-            return Ok(Answer::Accepted(accepted));
-        }
-        Write::Intend { parts, now } => return Ok(Answer::States(delivery::intend(conn, parts, *now).await?)),
-        Write::Settle { settlements, now } => *depth -= delivery::settle(conn, settlements, *now).await?,
-        Write::EnsurePortal(key) => return Ok(Answer::Portal(facts::ensure_portal(conn, key).await?)),
-        Write::Prune { before } => return Ok(Answer::Removed(delivery::prune(conn, *before).await?)),
-        Write::Confirm { request, id } => {
-            delivery::confirm(conn, request.as_str(), id).await?;
-        }
+        Write::Accept(_) | Write::Intend { .. } | Write::Confirm { .. } | Write::Settle { .. } => {}
+        Write::EnsurePortal(key) => *answer = Answer::Portal(facts::ensure_portal(conn, key).await?),
+        Write::Prune { before } => *answer = Answer::Removed(delivery::prune(conn, *before).await?),
         Write::PutBack { row, retry_at, reason } => delivery::put_back(conn, *row, *retry_at, reason).await?,
         Write::SavePortal(portal) => facts::save_portal(conn, portal).await?,
         Write::RemovePortal(id) => facts::remove_portal(conn, *id).await?,
@@ -177,5 +225,5 @@ async fn apply(conn: &mut Conn, write: &Write, depth: &mut Depth) -> Result<Answ
         Write::SaveSession { login, sealed } => accounts::save_session(conn, login, sealed).await?,
         Write::SetManagementRoom { user, room } => accounts::set_management_room(conn, user, room).await?,
     }
-    Ok(Answer::Done)
+    Ok(())
 }
