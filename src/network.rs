@@ -15,6 +15,7 @@ use instagram::client::realtime::ConnectOptions;
 use url::Url;
 
 use crate::config::Config;
+use crate::domain::ids::LoginId;
 
 pub use checked::CheckedLogin;
 pub use decode::decode;
@@ -80,6 +81,12 @@ impl Network {
             jitter: instagram.jitter,
             answer_timeout: instagram.answer_timeout(),
         }
+    }
+
+    /// The HTTP client of a login: its own proxy, if it has one.
+    fn http(&self, login: &LoginId) -> Result<HttpClient, RemoteError> {
+        let client = self.shared.http.with_proxy(self.proxy(login.as_str()).as_ref());
+        client.map_err(|error| RemoteError::Transport(error.to_string()))
     }
 
     fn proxy(&self, login: &str) -> Option<Url> {

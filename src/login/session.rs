@@ -148,7 +148,7 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
                 tracing::warn!(%reason, "cursor refused; reconciling over HTTP");
                 running.set_status(Status::Reconciling);
                 match reconcile(bridge, running).await {
-                    Ok(cursor) => events.resume_from(cursor).await,
+                    Ok(cursor) => events.resume_from(cursor),
                     Err(end) => return end,
                 }
             }

@@ -47,14 +47,16 @@ impl Network {
         let session = Session::new(&credentials, device);
         let id = LoginId::new(session.user_id.to_string());
         let shared = SharedSession::new(session);
-        let user = self.shared.http.call(&shared, api::CurrentUser).await?;
-        let remote = Remote::new(self.clone(), id.clone(), shared);
+        let http = self.http(&id)?;
+        let user = http.call(&shared, api::CurrentUser).await?;
+        let remote = Remote::new(self.clone(), http, id.clone(), shared);
         Ok(CheckedLogin { id, user: decode::to_user(&user), remote })
     }
 
     /// The half of a stored login that needs no connection. None when the stored text is of no use.
     pub fn remote(&self, login: &LoginId, session: &str) -> Option<Remote> {
         let session: Session = serde_json::from_str(session).ok()?;
-        Some(Remote::new(self.clone(), login.clone(), SharedSession::new(session)))
+        let http = self.http(login).ok()?;
+        Some(Remote::new(self.clone(), http, login.clone(), SharedSession::new(session)))
     }
 }

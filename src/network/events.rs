@@ -5,8 +5,9 @@ use std::future::Future;
 use futures_util::FutureExt;
 use instagram::client::realtime as client;
 use instagram::realtime::{AckToken, CloseReason, Event, RealtimeOptions};
+use instagram::session::Session;
 
-use super::Network;
+use super::{Network, random};
 use super::decode::{self, Heard};
 use super::error::SessionEnd;
 use super::remote::Remote;
@@ -61,14 +62,36 @@ impl Network {
     ) -> Result<(Events, impl Future<Output = ()> + Send + 'static), SessionEnd> {
         let session = remote.session().snapshot();
         let instagram = &self.shared.config.instagram;
-        let mut options = RealtimeOptions::new(&session, runtime::now().0);
-        options.ping_every = instagram.ping_interval();
-        options.pong_timeout = instagram.ping_timeout();
+        let options = RealtimeOptions {
+            ping_every: instagram.ping_interval(),
+            pong_timeout: instagram.ping_timeout(),
+            ..identity(&session)
+        };
         let connect = self.connect_options(remote.login().as_str());
         let (handle, events, driver) =
             client::connect(&connect, options).await.map_err(|error| SessionEnd::Transport(error.to_string()))?;
-        handle.subscribe(cursor.seq_id, cursor.snapshot_at_ms).await;
+        handle.subscribe(cursor.seq_id, cursor.snapshot_at_ms);
         Ok((Events { remote: remote.clone(), events, handle, cursor, put_aside: None }, driver))
+    }
+}
+
+/// Who we are on the realtime connection.
+fn identity(session: &Session) -> RealtimeOptions {
+    let device = &session.device;
+    let user_agent = device.user_agent();
+    RealtimeOptions {
+        bearer: session.authorization.clone(),
+        locale: device.locale.clone(),
+        timezone_offset: device.timezone_offset,
+        client_mqtt_session_id: runtime::now().0 & 0xffff_ffff,
+        client_subscription_id: uuid::Builder::from_random_bytes(random()).into_uuid().to_string(),
+        ..RealtimeOptions::new(
+            session.user_id,
+            &session.sessionid,
+            &device.phone_id,
+            &user_agent,
+            &device.app.version,
+        )
     }
 }
 
@@ -97,11 +120,13 @@ impl Events {
                     self.remote.set_connection(Some(self.handle.clone()));
                     return SessionEvent::Subscribed;
                 }
-                Event::CursorRefused { message, .. } => return SessionEvent::CursorRefused(message),
-                Event::Closed { reason } => return SessionEvent::Ended(self.ended(&reason)),
+                Event::CursorRefused { message, .. } => {
+                    return SessionEvent::CursorRefused(message.unwrap_or_default());
+                }
+                Event::Closed { reason } => return SessionEvent::Ended(Self::ended(&reason)),
                 Event::Malformed { topic, reason } => {
                     self.remote.note_malformed();
-                    tracing::warn!(%topic, %reason, "payload could not be read");
+                    tracing::warn!(?topic, %reason, "payload could not be read");
                 }
                 Event::UnknownTopic { topic, size } => {
                     self.remote.note_unknown();
@@ -120,7 +145,7 @@ impl Events {
             match event {
                 Event::Sync { ack, payload } => {
                     self.read(&payload, &mut batch);
-                    batch.acks.extend(ack);
+                    batch.acks.push(ack);
                     if batch.acks.len() < GATHER {
                         next = self.events.next().now_or_never().flatten();
                     }
@@ -172,15 +197,12 @@ impl Events {
     }
 
     /// Listens from elsewhere, after a reconciliation.
-    pub async fn resume_from(&mut self, cursor: Cursor) {
+    pub fn resume_from(&mut self, cursor: Cursor) {
         self.cursor = cursor;
-        self.handle.subscribe(cursor.seq_id, cursor.snapshot_at_ms).await;
+        self.handle.subscribe(cursor.seq_id, cursor.snapshot_at_ms);
     }
 
-    fn ended(&self, reason: &CloseReason) -> SessionEnd {
-        match reason {
-            CloseReason::ConnAckRefused(4 | 5) => SessionEnd::Doubtful,
-            other => SessionEnd::Transport(other.to_string()),
-        }
+    fn ended(reason: &CloseReason) -> SessionEnd {
+        if reason.suggests_logout() { SessionEnd::Doubtful } else { SessionEnd::Transport(reason.to_string()) }
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use instagram::api;
-use instagram::client::http::SharedSession;
-use instagram::client::realtime::{Handle, SendError};
+use instagram::client::http::{CallError, HttpClient, SharedSession};
+use instagram::client::realtime::Handle;
 use instagram::command;
+use instagram::realtime::SendError;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -38,6 +39,7 @@ pub struct Remote {
 struct Inner {
     login: LoginId,
     network: Network,
+    http: HttpClient,
     session: SharedSession,
     connection: watch::Sender<Option<Handle>>,
     next_send: tokio::sync::Mutex<Option<Instant>>,
@@ -74,11 +76,12 @@ pub struct Proof {
 }
 
 impl Remote {
-    pub(super) fn new(network: Network, login: LoginId, session: SharedSession) -> Self {
+    pub(super) fn new(network: Network, http: HttpClient, login: LoginId, session: SharedSession) -> Self {
         Self {
             inner: Arc::new(Inner {
                 login,
                 network,
+                http,
                 session,
                 connection: watch::Sender::new(None),
                 next_send: tokio::sync::Mutex::default(),
@@ -100,7 +103,7 @@ impl Remote {
 
     /// The session's secrets, if they changed since this was last asked.
     pub fn changed_session(&self) -> Option<String> {
-        self.inner.session.take_changed().then(|| self.session_json())
+        self.inner.session.changed().then(|| self.session_json())
     }
 
     /// The session's secrets, for the store.
@@ -197,29 +200,29 @@ impl Remote {
     ) -> Result<ItemId, RemoteError> {
         let reply =
             part.reply_to.as_ref().and_then(|to| Some((to.item.as_str(), to.client_context.as_ref()?.as_str())));
-        let mentions: Vec<&str> = part.mentions.iter().map(RemoteUserId::as_str).collect();
+        let mentions = texts(&part.mentions);
         let payload = command::send_text(thread.as_str(), &part.text, context.as_str(), reply, &mentions);
         let timeout = self.inner.network.pacing().answer_timeout;
         match handle.send(context.as_str(), payload, timeout).await {
             Ok(answer) => answer.item_id.map(ItemId::new).ok_or(RemoteError::Uncertain),
             Err(SendError::NotSent) => Err(RemoteError::NotConnected),
             Err(SendError::Uncertain) => Err(RemoteError::Uncertain),
-            Err(SendError::Rejected { status_code, message, error_code }) => {
-                Err(self.rejected(status_code.as_deref(), message, error_code.as_deref()))
+            Err(SendError::Rejected { status_code, message, error_code, exception }) => {
+                Err(self.rejected(status_code, message.unwrap_or_default(), error_code, exception.as_deref()))
             }
         }
     }
 
     /// What a refusal on the realtime connection means (instagram-protocol 4.2, 8.16).
-    fn rejected(&self, status_code: Option<&str>, message: String, error_code: Option<&str>) -> RemoteError {
-        if message.contains("ThreadUserIdDoesNotExist") {
+    fn rejected(&self, status: Option<u16>, message: String, error: Option<i64>, exception: Option<&str>) -> RemoteError {
+        if exception == Some("ThreadUserIdDoesNotExist") {
             self.inner.doubt.notify_one();
             return RemoteError::Server("this session may be dead".into());
         }
-        match (status_code, error_code) {
-            (_, Some("1404006")) => RemoteError::Blocked(message),
-            (Some("429"), _) => RemoteError::RateLimited(Duration::from_secs(60)),
-            (Some(code), _) if code.starts_with('5') => RemoteError::Server(format!("status {code}")),
+        match (status, error) {
+            (_, Some(1_404_006)) => RemoteError::Blocked(message),
+            (Some(429), _) => RemoteError::RateLimited(Duration::from_secs(60)),
+            (Some(status @ 500..), _) => RemoteError::Server(format!("status {status}")),
             _ => RemoteError::Rejected(message),
         }
     }
@@ -234,16 +237,16 @@ impl Remote {
             thread_id: thread.as_str().to_owned(),
             text: part.text.clone(),
             client_context: context.as_str().to_owned(),
-            reply_to: part
-                .reply_to
-                .as_ref()
-                .and_then(|to| Some((to.item.as_str().to_owned(), to.client_context.as_ref()?.as_str().to_owned()))),
-            mentions: part.mentions.iter().map(|user| user.as_str().to_owned()).collect(),
+            reply_to: part.reply_to.as_ref().and_then(|to| {
+                let client_context = to.client_context.as_ref()?.as_str().to_owned();
+                Some(api::ReplyTo { item_id: to.item.as_str().to_owned(), client_context })
+            }),
+            mentions: texts(&part.mentions),
         };
-        match self.call(request).await {
-            Ok(sent) => sent.item_id.map(ItemId::new).ok_or(RemoteError::Uncertain),
-            Err(RemoteError::Transport(_)) => Err(RemoteError::Uncertain),
-            Err(error) => Err(error),
+        match self.inner.http.call(&self.inner.session, request).await {
+            Ok(sent) => Ok(ItemId::new(sent.item_id)),
+            Err(CallError::Transport(_)) => Err(RemoteError::Uncertain),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -277,7 +280,7 @@ impl Remote {
 
     /// Fetches a picture of at most `limit` bytes: the bytes and their media type.
     pub async fn download(&self, url: &str, limit: u64) -> Result<(Bytes, String), RemoteError> {
-        let file = self.inner.network.shared.http.download(url, limit).await?;
+        let file = self.inner.http.download(url, limit).await?;
         Ok((file.bytes, file.content_type.unwrap_or_else(|| "application/octet-stream".into())))
     }
 
@@ -369,7 +372,7 @@ impl Remote {
     }
 
     async fn call<E: api::Endpoint>(&self, endpoint: E) -> Result<E::Answer, RemoteError> {
-        Ok(self.inner.network.shared.http.call(&self.inner.session, endpoint).await?)
+        Ok(self.inner.http.call(&self.inner.session, endpoint).await?)
     }
 
     fn check_cooldown(&self) -> Result<(), RemoteError> {
@@ -399,6 +402,10 @@ impl Remote {
         let handle = tokio::time::timeout(PATIENCE, connection.wait_for(Option::is_some)).await;
         handle.ok()?.ok()?.clone()
     }
+}
+
+fn texts(users: &[RemoteUserId]) -> Vec<String> {
+    users.iter().map(|user| user.as_str().to_owned()).collect()
 }
 
 /// What a reconciliation found.
