@@ -28,7 +28,7 @@ const FLAGS: u8 = 0xc2;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
     /// The client's first packet.
-    Connect(Connect),
+    Connect(Box<Connect>),
     /// The server's answer to it.
     ConnAck(ConnAck),
     /// A message, quality of service 0 or 1.
@@ -154,10 +154,7 @@ impl Decoder {
 
     /// Takes the next packet off the front of `input`; `None` when it is not complete yet.
     pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Packet>, FrameError> {
-        let skipped = self.skip.min(input.len());
-        input.advance(skipped);
-        self.skip -= skipped;
-        if self.skip > 0 {
+        if self.discard(input) > 0 {
             return Ok(None);
         }
         let Some(&first) = input.first() else { return Ok(None) };
@@ -169,21 +166,23 @@ impl Decoder {
         if total > self.max_packet {
             self.skip = total;
             let packet_id = publish_packet_id(&input[header..], first);
-            self.decode_skipped(input);
+            self.discard(input);
             return Ok(Some(malformed(first, packet_id, "the packet is too large")));
         }
+        // No reservation for the rest: a length is only a claim.
         if input.len() < total {
-            input.reserve(total - input.len());
             return Ok(None);
         }
         let frame = input.split_to(total);
         Ok(Some(read_packet(first, header, frame)))
     }
 
-    fn decode_skipped(&mut self, input: &mut BytesMut) {
-        let skipped = self.skip.min(input.len());
-        input.advance(skipped);
-        self.skip -= skipped;
+    /// Throws away what belongs to an oversized packet; returns how much of it is still to come.
+    fn discard(&mut self, input: &mut BytesMut) -> usize {
+        let discarded = self.skip.min(input.len());
+        input.advance(discarded);
+        self.skip -= discarded;
+        self.skip
     }
 }
 
@@ -217,7 +216,8 @@ fn read_connect(body: &[u8]) -> Result<Packet, &'static str> {
     let data =
         inflate(&Bytes::copy_from_slice(data), MAX_CONNECT).map_err(|_| "the connect struct cannot be inflated")?;
     let info = ConnectInfo::decode(&data).map_err(|_| "the connect struct cannot be read")?;
-    Ok(Packet::Connect(Connect { keep_alive: u16::from_be_bytes([fixed[10], fixed[11]]), info }))
+    let keep_alive = u16::from_be_bytes([fixed[10], fixed[11]]);
+    Ok(Packet::Connect(Box::new(Connect { keep_alive, info })))
 }
 
 fn read_connack(mut body: Bytes) -> Packet {

@@ -1,1 +1,540 @@
-//! Placeholder.
+//! One realtime connection as a state machine: bytes, commands and time go in, bytes and events come out.
+//!
+//! Nothing here waits or reads a clock. [`crate::client::realtime`] runs it on a socket; tests run it on virtual time.
+//! A value lives for one connection: after [`Event::Closed`] make a new one.
+//!
+//! What is promised:
+//! - a message of the queue (topic 146) is acknowledged only by [`Command::Acknowledge`], everything else once its
+//!   event has been taken;
+//! - a payload without meaning is [`Event::Malformed`] and the connection goes on; only a lost frame closes it;
+//! - every send ends exactly once, in [`Realtime::poll_sent`], and no send waits for the answer to another one.
+
+mod notice;
+mod options;
+mod receive;
+mod sends;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use thiserror::Error;
+
+use crate::command::Reply;
+use crate::mqttot::{Connect, Decoder, Packet, deflate, encode};
+use crate::subscription::{self, IrisRequest};
+use crate::topic::Topic;
+
+pub use notice::{Presence, Typing};
+pub use options::RealtimeOptions;
+use sends::Sends;
+
+/// Buffers above this size are given back when they are empty.
+const KEEP_BUFFER: usize = 8 << 10;
+
+/// What to do next on the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Asks for the queue from this point on; ends in `Subscribed`, `CursorRefused` or, after retries, `Closed`.
+    SubscribeIris {
+        /// The cursor.
+        seq_id: i64,
+        /// When the cursor was current.
+        snapshot_at_ms: i64,
+    },
+    /// Sends a command of topic 132 and waits for its answer until the deadline.
+    Send {
+        /// JSON (see [`crate::command`]).
+        payload: Vec<u8>,
+        /// The id that the answer and the echo carry.
+        client_context: String,
+        /// When to give up waiting.
+        deadline: Instant,
+    },
+    /// Sends a command of topic 132 without waiting for anything: typing, read receipts.
+    Tell {
+        /// JSON (see [`crate::command`]).
+        payload: Vec<u8>,
+    },
+    /// The echo of a send has arrived, which is as good as an answer.
+    Confirm {
+        /// The send.
+        client_context: String,
+        /// The item it became.
+        item_id: String,
+    },
+    /// The message is stored: acknowledge it.
+    Acknowledge(AckToken),
+    /// Ends the connection in order.
+    Close,
+}
+
+/// What happened on the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The server accepted us; subscriptions are under way.
+    Connected,
+    /// The queue flows.
+    Subscribed {
+        /// Newest point of the queue, not a cursor to store: only handled messages move the cursor.
+        latest_seq_id: Option<i64>,
+    },
+    /// The cursor is useless; compare threads over HTTP and subscribe with a new one.
+    CursorRefused {
+        /// Instagram's number for the cause.
+        error_type: Option<i64>,
+        /// Instagram's name for the cause.
+        message: Option<String>,
+    },
+    /// A piece of the queue, inflated (see [`crate::sync`]). Acknowledge it once it is stored.
+    Sync {
+        /// For [`Command::Acknowledge`].
+        ack: AckToken,
+        /// JSON.
+        payload: Bytes,
+    },
+    /// An answer that belongs to no send we know of.
+    StrayReply(Reply),
+    /// Somebody types, or stopped.
+    Typing(Typing),
+    /// Somebody is online, or went.
+    Presence(Presence),
+    /// A known topic without use for a bridge; never a reason to reconnect.
+    Notice {
+        /// The topic.
+        topic: Topic,
+        /// Bytes on the wire.
+        size: usize,
+    },
+    /// Something unreadable; what came before and after it is not affected.
+    Malformed {
+        /// Where it arrived, if it was a message.
+        topic: Option<Topic>,
+        /// What is wrong, without content.
+        reason: String,
+    },
+    /// A topic this crate has never heard of.
+    UnknownTopic {
+        /// Its id or name, at most 64 characters.
+        topic: String,
+        /// Bytes on the wire.
+        size: usize,
+    },
+    /// The server answered a ping.
+    Alive,
+    /// The end; nothing follows.
+    Closed {
+        /// Why.
+        reason: CloseReason,
+    },
+}
+
+/// Names one received message. Worth nothing on another connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AckToken {
+    connection: i64,
+    packet_id: Option<u16>,
+}
+
+/// The end of a send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Which one.
+    pub client_context: String,
+    /// What became of it.
+    pub result: Result<Answer, SendError>,
+}
+
+/// A send that Instagram carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The new item.
+    pub item_id: Option<String>,
+    /// Its time in microseconds, unknown when the echo came first.
+    pub timestamp_us: Option<i64>,
+}
+
+/// A send without success.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SendError {
+    /// It never left: safe to send again.
+    #[error("the message was not sent")]
+    NotSent,
+    /// It left and no answer came: it may have arrived. Send again with the same client context only.
+    #[error("no answer came: the message may have arrived")]
+    Uncertain,
+    /// Instagram refused it.
+    #[error("Instagram refused the message")]
+    Rejected {
+        /// HTTP-like code.
+        status_code: Option<u16>,
+        /// Instagram's words.
+        message: Option<String>,
+        /// Instagram's number for the cause.
+        error_code: Option<i64>,
+        /// Name of an exception at the server; `ThreadUserIdDoesNotExist` means the session is dead.
+        exception: Option<String>,
+    },
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CloseReason {
+    /// CONNECT was refused; 4 and 5 mean the session (verify over HTTP first).
+    #[error("the server refused the connection with code {0}")]
+    ConnAckRefused(u8),
+    /// A ping found no answer.
+    #[error("the server stopped answering")]
+    PongTimeout,
+    /// CONNECT found no answer.
+    #[error("the server did not answer CONNECT in time")]
+    ConnectTimeout,
+    /// The subscription found no answer, several times.
+    #[error("the server did not answer the subscription")]
+    SubscribeTimeout,
+    /// The connection was lost or closed without a word.
+    #[error("the connection was lost")]
+    PeerClosed,
+    /// The server said goodbye.
+    #[error("the server ended the connection")]
+    ServerDisconnect,
+    /// The stream of bytes makes no sense any more.
+    #[error("the server broke the protocol: {0}")]
+    Protocol(String),
+    /// We wanted it.
+    #[error("closed on request")]
+    Requested,
+}
+
+impl CloseReason {
+    /// Whether the session may be the cause: ask over HTTP before connecting again.
+    pub fn suggests_logout(&self) -> bool {
+        matches!(self, CloseReason::ConnAckRefused(4 | 5))
+    }
+}
+
+enum Phase {
+    /// CONNECT is written, CONNACK awaited until then.
+    Connecting(Instant),
+    Open,
+    Closed,
+}
+
+struct IrisSubscription {
+    body: Bytes,
+    attempts_left: u32,
+    deadline: Instant,
+}
+
+/// The state machine of one connection.
+pub struct Realtime {
+    timing: Timing,
+    identity: Identity,
+    phase: Phase,
+    decoder: Decoder,
+    input: BytesMut,
+    output: BytesMut,
+    events: VecDeque<(Event, Option<u16>)>,
+    event_bytes: usize,
+    sent: VecDeque<Sent>,
+    sends: Sends,
+    iris: Option<IrisSubscription>,
+    ping_at: Instant,
+    pong_by: Option<Instant>,
+    reading: bool,
+}
+
+struct Timing {
+    ping_every: Duration,
+    pong_timeout: Duration,
+    subscribe_timeout: Duration,
+    subscribe_attempts: u32,
+}
+
+/// What is left of the options after CONNECT: nothing secret.
+struct Identity {
+    connection: i64,
+    user_id: u64,
+    app_version: String,
+    timezone_offset: i32,
+    client_subscription_id: String,
+}
+
+impl Realtime {
+    /// A connection whose socket has just been opened; CONNECT is the first thing to transmit.
+    pub fn new(options: &RealtimeOptions, now: Instant) -> Realtime {
+        let mut realtime = Realtime {
+            timing: Timing {
+                ping_every: options.ping_every,
+                pong_timeout: options.pong_timeout,
+                subscribe_timeout: options.subscribe_timeout,
+                subscribe_attempts: options.subscribe_attempts.max(1),
+            },
+            identity: Identity {
+                connection: options.client_mqtt_session_id,
+                user_id: options.user_id,
+                app_version: options.app_version.clone(),
+                timezone_offset: options.timezone_offset,
+                client_subscription_id: options.client_subscription_id.clone(),
+            },
+            phase: Phase::Connecting(now + options.connect_timeout),
+            decoder: Decoder::new(options.max_packet),
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            events: VecDeque::new(),
+            event_bytes: 0,
+            sent: VecDeque::new(),
+            sends: Sends::new(options.send_window, options.send_queue),
+            iris: None,
+            ping_at: now + options.ping_every,
+            pong_by: None,
+            reading: true,
+        };
+        let keep_alive = u16::try_from(options.keep_alive.as_secs()).unwrap_or(u16::MAX);
+        let connect = Connect { keep_alive, info: options.connect_info() };
+        realtime.write(Packet::Connect(Box::new(connect)));
+        realtime
+    }
+
+    /// Takes bytes from the server, in pieces of any size.
+    pub fn handle_input(&mut self, now: Instant, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+        self.handle_filled(now);
+    }
+
+    /// The buffer to read the socket into; call [`Realtime::handle_filled`] afterwards.
+    pub fn input_buffer(&mut self) -> &mut BytesMut {
+        &mut self.input
+    }
+
+    /// Takes what was read into [`Realtime::input_buffer`].
+    pub fn handle_filled(&mut self, now: Instant) {
+        self.pong_by = None;
+        while !self.is_closed() {
+            match self.decoder.decode(&mut self.input) {
+                Ok(Some(packet)) => self.receive(now, packet),
+                Ok(None) => break,
+                Err(error) => self.close(CloseReason::Protocol(error.to_string())),
+            }
+        }
+        self.pump(now);
+        if self.input.is_empty() && self.input.capacity() > KEEP_BUFFER {
+            self.input = BytesMut::new();
+        }
+    }
+
+    /// The server closed the socket, or the socket failed.
+    pub fn handle_disconnected(&mut self) {
+        self.close(CloseReason::PeerClosed);
+    }
+
+    /// Whether the driver reads the socket. While it does not, a missing pong proves nothing.
+    pub fn set_reading(&mut self, now: Instant, reading: bool) {
+        if reading && !self.reading && self.pong_by.is_some() {
+            self.pong_by = Some(now + self.timing.pong_timeout);
+        }
+        self.reading = reading;
+    }
+
+    /// Does what is due; call it at [`Realtime::poll_timeout`].
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if let Phase::Connecting(deadline) = self.phase
+            && now >= deadline
+        {
+            return self.close(CloseReason::ConnectTimeout);
+        }
+        if self.is_closed() {
+            return;
+        }
+        if self.reading && self.pong_by.is_some_and(|deadline| now >= deadline) {
+            return self.close(CloseReason::PongTimeout);
+        }
+        if self.is_open() && now >= self.ping_at {
+            self.ping_at = now + self.timing.ping_every;
+            self.pong_by.get_or_insert(now + self.timing.pong_timeout);
+            self.write(Packet::PingReq);
+        }
+        if self.is_open() && self.iris.as_ref().is_some_and(|iris| now >= iris.deadline) {
+            return self.retry_subscription(now);
+        }
+        for (client_context, error) in self.sends.expire(now) {
+            self.end_send(client_context, Err(error));
+        }
+        self.pump(now);
+    }
+
+    /// Carries out a command. On a closed connection sends end as `NotSent`, the rest is ignored.
+    pub fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Send { client_context, .. } if self.is_closed() => {
+                self.end_send(client_context, Err(SendError::NotSent));
+            }
+            _ if self.is_closed() => {}
+            Command::SubscribeIris { seq_id, snapshot_at_ms } => self.subscribe(now, seq_id, snapshot_at_ms),
+            Command::Send { payload, client_context, deadline } => {
+                let payload = Bytes::from(deflate(&payload));
+                if let Err(client_context) = self.sends.add(client_context, payload, deadline) {
+                    self.end_send(client_context, Err(SendError::NotSent));
+                }
+            }
+            Command::Tell { payload } => self.sends.tell(now, deflate(&payload).into()),
+            Command::Confirm { client_context, item_id } => {
+                if self.sends.settle(now, &client_context) {
+                    let answer = Answer { item_id: Some(item_id), timestamp_us: None };
+                    self.end_send(client_context, Ok(answer));
+                }
+            }
+            Command::Acknowledge(AckToken { connection, packet_id: Some(packet_id) })
+                if connection == self.identity.connection =>
+            {
+                self.write(Packet::PubAck(packet_id));
+            }
+            Command::Acknowledge(_) => {}
+            Command::Close => {
+                self.write(Packet::Disconnect);
+                self.close(CloseReason::Requested);
+            }
+        }
+        self.pump(now);
+    }
+
+    /// Bytes for the server, everything that is ready.
+    pub fn poll_transmit(&mut self) -> Option<Bytes> {
+        if self.output.is_empty() {
+            return None;
+        }
+        let bytes = self.output.split().freeze();
+        if self.output.capacity() > KEEP_BUFFER {
+            self.output = BytesMut::new();
+        }
+        Some(bytes)
+    }
+
+    /// The next event. Taking it acknowledges its message, except for [`Event::Sync`].
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let (event, acknowledge) = self.events.pop_front()?;
+        if let Event::Sync { payload, .. } = &event {
+            self.event_bytes -= payload.len();
+        }
+        if let (Some(packet_id), false) = (acknowledge, self.is_closed()) {
+            self.write(Packet::PubAck(packet_id));
+        }
+        if self.events.is_empty() && self.events.capacity() > 64 {
+            self.events = VecDeque::new();
+        }
+        Some(event)
+    }
+
+    /// The next send that is over. Separate from the events, so that a consumer who is slow with those does not keep
+    /// the sends waiting.
+    pub fn poll_sent(&mut self) -> Option<Sent> {
+        self.sent.pop_front()
+    }
+
+    /// When to call [`Realtime::handle_timeout`] next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Closed => return None,
+            Phase::Connecting(deadline) => deadline,
+            Phase::Open => self.ping_at,
+        };
+        let pong = self.pong_by.filter(|_| self.reading);
+        let iris = self.iris.as_ref().filter(|_| self.is_open()).map(|iris| iris.deadline);
+        [pong, iris, self.sends.next_deadline()].into_iter().flatten().chain([phase]).min()
+    }
+
+    /// Events waiting to be taken, and the bytes of their payloads: a driver stops reading when there are many.
+    pub fn backlog(&self) -> (usize, usize) {
+        (self.events.len(), self.event_bytes)
+    }
+
+    /// Whether the end has been reached (its event may still be waiting).
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    fn open(&mut self, now: Instant) {
+        self.phase = Phase::Open;
+        self.ping_at = now + self.timing.ping_every;
+        self.push(Event::Connected);
+        let graphql = subscription::graphql(self.identity.user_id, &self.identity.client_subscription_id);
+        let skywalker = subscription::skywalker(self.identity.user_id);
+        if let Some(iris) = &mut self.iris {
+            iris.deadline = now + self.timing.subscribe_timeout;
+            self.sends.control(Topic::SubIris, iris.body.clone());
+        }
+        self.sends.control(Topic::PubSub, deflate(&skywalker).into());
+        self.sends.control(Topic::RealtimeSub, deflate(&graphql).into());
+    }
+
+    fn subscribe(&mut self, now: Instant, seq_id: i64, snapshot_at_ms: i64) {
+        let request = IrisRequest {
+            seq_id,
+            snapshot_at_ms,
+            snapshot_app_version: &self.identity.app_version,
+            timezone_offset: self.identity.timezone_offset,
+            subscription_type: "message",
+        };
+        let body = Bytes::from(deflate(&request.encode()));
+        if self.is_open() {
+            self.sends.control(Topic::SubIris, body.clone());
+        }
+        self.iris = Some(IrisSubscription {
+            body,
+            attempts_left: self.timing.subscribe_attempts - 1,
+            deadline: now + self.timing.subscribe_timeout,
+        });
+    }
+
+    fn retry_subscription(&mut self, now: Instant) {
+        let Some(iris) = self.iris.as_mut() else { return };
+        let Some(left) = iris.attempts_left.checked_sub(1) else {
+            return self.close(CloseReason::SubscribeTimeout);
+        };
+        iris.attempts_left = left;
+        iris.deadline = now + self.timing.subscribe_timeout;
+        self.sends.control(Topic::SubIris, iris.body.clone());
+        self.pump(now);
+    }
+
+    /// Publishes what the window allows.
+    fn pump(&mut self, now: Instant) {
+        if self.is_open()
+            && let Err(error) = self.sends.publish(now, &mut self.output)
+        {
+            self.close(CloseReason::Protocol(error.to_string()));
+        }
+    }
+
+    fn write(&mut self, packet: Packet) {
+        // Only a payload of 256 MiB or packet id 0 cannot be written; neither gets here.
+        if let Err(error) = encode(packet, &mut self.output) {
+            self.close(CloseReason::Protocol(error.to_string()));
+        }
+    }
+
+    fn push(&mut self, event: Event) {
+        self.events.push_back((event, None));
+    }
+
+    fn end_send(&mut self, client_context: String, result: Result<Answer, SendError>) {
+        self.sent.push_back(Sent { client_context, result });
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        if self.is_closed() {
+            return;
+        }
+        self.phase = Phase::Closed;
+        self.iris = None;
+        self.input = BytesMut::new();
+        for (client_context, error) in self.sends.close() {
+            self.end_send(client_context, Err(error));
+        }
+        self.push(Event::Closed { reason });
+    }
+}
