@@ -1,4 +1,5 @@
 //! The bytes of thrift and MQTToT equal those of independent implementations (each file names its source).
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
 use bytes::{Bytes, BytesMut};
 use data_encoding::HEXLOWER;
@@ -200,7 +201,7 @@ fn messages_wrapped_in_thrift_are_read() {
         match (&case["output"]["topic"], &case["output"]["hint"]) {
             (Json::Number(number), _) => assert_eq!(topic.integer(), number.as_i64(), "{name}"),
             (Json::String(text), _) | (_, Json::String(text)) => {
-                assert_eq!(topic, &Value::from(text.as_str()), "{name}")
+                assert_eq!(topic, &Value::from(text.as_str()), "{name}");
             }
             _ => panic!("{name}"),
         }
