@@ -1,4 +1,5 @@
 //! Requests, headers, identities and refusals compared with independent clients (each vector names its source).
+#![expect(clippy::unwrap_used, reason = "helpers of tests may end a test")]
 
 use std::collections::BTreeMap;
 

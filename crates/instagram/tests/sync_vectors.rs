@@ -1,5 +1,6 @@
 //! Sync events mean what an independent client takes them to mean (`vectors/message_sync.json` and
 //! `vectors/sync_paths.json` were made by running mautrix-instagram).
+#![expect(clippy::unwrap_used, reason = "helpers of tests may end a test")]
 
 use instagram::item::{HEART, Item, Kind};
 use instagram::sync::{Change, Op, Patch, ReactionKind, Target, decode};
@@ -66,7 +67,7 @@ fn compare(name: &str, patch: &Patch, change: &Change, expected: &Json) {
                 match field.as_str().unwrap() {
                     "reactions" => assert_eq!(item.reactions.as_ref().unwrap().len(), 1, "{name}"),
                     "replied_to_message" => {
-                        assert_eq!(item.replied_to.as_ref().unwrap().text.as_deref(), Some("hello"))
+                        assert_eq!(item.replied_to.as_ref().unwrap().text.as_deref(), Some("hello"));
                     }
                     "like" => assert_eq!(item.body(), Some(HEART)),
                     "link" => assert_eq!(item.body(), Some("see https://example.com/")),
