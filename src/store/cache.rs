@@ -116,12 +116,11 @@ impl Cache {
     /// Follows a write that was committed.
     pub(super) fn committed(&self, write: &Write, answer: &Answer) {
         match write {
-            Write::EnsurePortal(_) => {
+            Write::EnsurePortal(_) | Write::SavePortal(_) => {
                 if let Answer::Portal(portal) = answer {
                     self.change(|facts| facts.put_portal(portal));
                 }
             }
-            Write::SavePortal(portal) => self.change(|facts| facts.put_portal(portal)),
             Write::RemovePortal(id) => self.change(|facts| {
                 facts.portals.0.remove(id);
                 facts.portal_of_key.0.retain(|_, found| found.as_ref() != Some(id));

@@ -116,10 +116,23 @@ impl From<MigrateError> for StoreError {
 fn passes(code: &str) -> bool {
     // PostgreSQL: five characters, the first two are the class: connection, roll-back (serialisation, deadlock),
     // resources, operator, system.
-    if code.len() == 5 && code.parse::<i64>().map_or(true, |number| number > 9_999) {
-        return ["08", "40", "53", "57", "58"].contains(&&code[..2]);
+    if code.len() == 5 {
+        return ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class));
     }
-    // SQLite: a decimal number whose low byte is the primary code: BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR,
+    // SQLite: a decimal number of up to four digits whose low byte is the primary code: BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR,
     // FULL, CANTOPEN.
     code.parse::<i64>().is_ok_and(|number| [5, 6, 7, 8, 9, 10, 13, 14].contains(&(number & 0xff)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::passes;
+
+    #[test]
+    fn trouble_outside_the_statement_is_told_from_a_refusal() {
+        let transient = ["08006", "40001", "53100", "57P01", "58030", "5", "10", "13", "778", "1546"];
+        let refusals = ["23505", "42P01", "22021", "19", "2067", "1555", "1"];
+        assert!(transient.iter().all(|code| passes(code)));
+        assert!(!refusals.iter().any(|code| passes(code)));
+    }
 }

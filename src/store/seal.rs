@@ -60,3 +60,25 @@ impl fmt::Debug for SealKey {
 fn context(purpose: &str, owner: &str) -> Vec<u8> {
     format!("puppetgram\0{VERSION}\0{purpose}\0{owner}").into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SealKey;
+
+    #[test]
+    fn only_the_same_key_purpose_and_owner_open_an_unchanged_value() {
+        let key = SealKey::new([1; 32]);
+        let sealed = key.seal("session", "7", b"secret").unwrap();
+
+        assert_eq!(key.open("session", "7", &sealed).as_deref(), Some(b"secret".as_slice()));
+        assert_eq!(SealKey::new([2; 32]).open("session", "7", &sealed), None);
+        assert_eq!(key.open("token", "7", &sealed), None);
+        assert_eq!(key.open("session", "8", &sealed), None);
+        for place in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[place] ^= 1;
+            assert_eq!(key.open("session", "7", &changed), None, "byte {place}");
+            assert_eq!(key.open("session", "7", &sealed[..place]), None);
+        }
+    }
+}

@@ -57,7 +57,7 @@ pub(super) async fn open(
 ) -> Result<(Writer, Readers), StoreError> {
     let options = SqliteConnectOptions::from_str(uri).map_err(|error| StoreError::BadAddress(error.to_string()))?;
     let named = options.get_filename().to_owned();
-    if named.as_os_str().is_empty() || named.to_string_lossy().contains(":memory:") {
+    if named.as_os_str().is_empty() || uri.contains(":memory:") || uri.contains("mode=memory") {
         return Err(StoreError::BadAddress("it names no file".to_owned()));
     }
     let path = create(&named).map_err(|cause| StoreError::File { path: named, cause: cause.to_string() })?;

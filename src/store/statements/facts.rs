@@ -84,12 +84,12 @@ pub(super) async fn ensure_portal(conn: &mut Conn, key: &PortalKey) -> Found<Por
     portal_of_key(conn, key).await?.ok_or_else(|| StoreError::corrupt("portal", "thread", &key.thread))
 }
 
-pub(super) async fn save_portal(conn: &mut Conn, portal: &Portal) -> Found<()> {
+/// Returns whether the portal is still there.
+pub(super) async fn save_portal(conn: &mut Conn, portal: &Portal) -> Found<bool> {
     const SQL: &str = "UPDATE portal SET room = $2, name = $3, avatar_id = $4, members = $5 WHERE id = $1";
     let query = sqlx::query(SQL).bind(portal.id.0).bind(portal.room.as_ref().map(|room| room.as_str()));
     let query = query.bind(portal.name.as_deref()).bind(portal.avatar_id.as_deref());
-    query.bind(rows::members_text(&portal.members)).execute(conn).await?;
-    Ok(())
+    Ok(query.bind(rows::members_text(&portal.members)).execute(conn).await?.rows_affected() > 0)
 }
 
 pub(super) async fn remove_portal(conn: &mut Conn, id: PortalId) -> Found<()> {

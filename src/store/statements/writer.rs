@@ -128,7 +128,9 @@ impl Writer {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
-        let mut connection = self.source.connect().await?;
+        // Whatever the reason, even that a server still holds the lock of the broken connection: it may pass.
+        let connected = self.source.connect().await;
+        let mut connection = connected.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         self.shared.depth.store(delivery::pending_count(&mut connection).await?, Ordering::Relaxed);
         Ok(connection)
     }
@@ -212,7 +214,11 @@ async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer) -> Resu
         Write::EnsurePortal(key) => *answer = Answer::Portal(facts::ensure_portal(conn, key).await?),
         Write::Prune { before } => *answer = Answer::Removed(delivery::prune(conn, *before).await?),
         Write::PutBack { row, retry_at, reason } => delivery::put_back(conn, *row, *retry_at, reason).await?,
-        Write::SavePortal(portal) => facts::save_portal(conn, portal).await?,
+        Write::SavePortal(portal) => {
+            if facts::save_portal(conn, portal).await? {
+                *answer = Answer::Portal(portal.clone());
+            }
+        }
         Write::RemovePortal(id) => facts::remove_portal(conn, *id).await?,
         Write::NoteLogin { thread, login } => facts::note_login(conn, thread, login).await?,
         Write::ForgetLogin { thread, login } => facts::forget_login(conn, thread, login).await?,

@@ -1,0 +1,164 @@
+//! Portals, ghosts, threads and the message map.
+
+use super::world::{NOW, World, accepted_row, direct, done, events_of, map, mapping, one, shared, thread, two};
+use crate::domain::ids::{ClientContext, ItemId, PortalId, RemoteUserId, Timestamp};
+use crate::domain::record::{Ghost, Portal};
+
+pub(super) async fn a_portal_is_made_once(world: &World) {
+    let store = world.open_with_logins().await;
+    assert_eq!(store.portal(&shared("t")).await.unwrap(), None);
+    let made = store.ensure_portal(&shared("t")).await.unwrap();
+
+    assert_eq!(store.ensure_portal(&shared("t")).await.unwrap(), made);
+    assert_eq!(store.portal(&shared("t")).await.unwrap(), Some(made.clone()));
+    assert_eq!(store.portal_by_id(made.id).await.unwrap(), Some(made.clone()));
+    assert_eq!((made.room, made.name, made.avatar_id, made.members), (None, None, None, vec![]));
+    assert_eq!(store.portal_by_id(PortalId(-1)).await.unwrap(), None);
+}
+
+pub(super) async fn a_portal_keeps_what_is_saved(world: &World) {
+    let store = world.open_with_logins().await;
+    let made = store.ensure_portal(&direct("t", &one())).await.unwrap();
+    let saved = Portal {
+        room: Some("!room:example.com".try_into().unwrap()),
+        name: Some("Friends 👋".to_owned()),
+        avatar_id: Some("picture 1".to_owned()),
+        members: vec![RemoteUserId::new("33"), RemoteUserId::new("\"44\"")],
+        ..made
+    };
+    store.save_portal(&saved).await.unwrap();
+    assert_eq!(store.portal(&saved.key).await.unwrap().as_ref(), Some(&saved));
+
+    // From the database too, not only from memory.
+    store.close().await;
+    let store = world.open().await;
+    assert_eq!(store.portal_of_room(saved.room.as_ref().unwrap()).await.unwrap().as_ref(), Some(&saved));
+    assert_eq!(store.portal_by_id(saved.id).await.unwrap().as_ref(), Some(&saved));
+    assert_eq!(store.portals_of_thread(&thread("t")).await.unwrap(), [saved]);
+}
+
+pub(super) async fn a_room_leads_to_the_portal_that_has_it_now(world: &World) {
+    let store = world.open_with_logins().await;
+    let first = ruma::room_id!("!first:example.com");
+    let second = ruma::room_id!("!second:example.com");
+    assert_eq!(store.portal_of_room(first).await.unwrap(), None);
+    let mut portal = store.ensure_portal(&shared("t")).await.unwrap();
+    portal.room = Some(first.to_owned());
+    store.save_portal(&portal).await.unwrap();
+    assert_eq!(store.portal_of_room(first).await.unwrap().as_ref(), Some(&portal));
+    assert_eq!(store.portal_of_room(second).await.unwrap(), None);
+
+    portal.room = Some(second.to_owned());
+    store.save_portal(&portal).await.unwrap();
+    assert_eq!(store.portal_of_room(first).await.unwrap(), None);
+    assert_eq!(store.portal_of_room(second).await.unwrap(), Some(portal));
+}
+
+pub(super) async fn direct_chats_of_two_logins_are_two_portals(world: &World) {
+    let store = world.open_with_logins().await;
+    let ones = store.ensure_portal(&direct("t", &one())).await.unwrap();
+    let twos = store.ensure_portal(&direct("t", &two())).await.unwrap();
+
+    assert_ne!(ones.id, twos.id);
+    assert_eq!(store.portals_of_thread(&thread("t")).await.unwrap(), [ones, twos]);
+}
+
+pub(super) async fn a_login_uses_its_own_portals_and_those_of_its_threads(world: &World) {
+    let store = world.open_with_logins().await;
+    let own = store.ensure_portal(&direct("t", &one())).await.unwrap();
+    store.ensure_portal(&direct("t", &two())).await.unwrap();
+    let group = store.ensure_portal(&shared("g")).await.unwrap();
+    store.ensure_portal(&shared("h")).await.unwrap();
+    store.note_login_in_thread(&thread("g"), &one()).await.unwrap();
+
+    assert_eq!(store.portals_of_login(&one()).await.unwrap(), [own, group]);
+}
+
+pub(super) async fn a_removed_portal_takes_its_messages_along(world: &World) {
+    let store = world.open_with_logins().await;
+    let mut portal = store.ensure_portal(&shared("t")).await.unwrap();
+    let other = store.ensure_portal(&shared("u")).await.unwrap();
+    portal.room = Some("!room:example.com".try_into().unwrap());
+    store.save_portal(&portal).await.unwrap();
+    map(&store, vec![mapping(&portal, "i", 0, "$one"), mapping(&other, "i", 0, "$two")]).await;
+    store.remove_portal(portal.id).await.unwrap();
+
+    assert_eq!(store.portal(&portal.key).await.unwrap(), None);
+    assert_eq!(store.portal_by_id(portal.id).await.unwrap(), None);
+    assert_eq!(store.portal_of_room(portal.room.as_ref().unwrap()).await.unwrap(), None);
+    assert_eq!(store.mapping_of_event(ruma::event_id!("$one")).await.unwrap(), []);
+    assert_eq!(events_of(&store, other.id, "i").await, ["$two"]);
+
+    // A lane that was at work on it can still settle, and nothing of it comes back under the same number.
+    let row = accepted_row(&store, "t", "late").await;
+    store.settle(vec![done(row.id, vec![mapping(&portal, "j", 0, "$late")])], NOW).await.unwrap();
+    store.save_portal(&portal).await.unwrap();
+    let again = store.ensure_portal(&portal.key).await.unwrap();
+    assert!(again.id.0 > other.id.0);
+    assert_eq!((again.room, store.inbox_depth()), (None, 0));
+}
+
+pub(super) async fn logins_come_and_go_in_threads(world: &World) {
+    let store = world.open_with_logins().await;
+    assert_eq!(store.logins_in_thread(&thread("t")).await.unwrap(), []);
+    store.note_login_in_thread(&thread("t"), &two()).await.unwrap();
+    store.note_login_in_thread(&thread("t"), &one()).await.unwrap();
+    store.note_login_in_thread(&thread("t"), &one()).await.unwrap();
+    assert_eq!(store.logins_in_thread(&thread("t")).await.unwrap(), [one(), two()]);
+
+    store.forget_login_in_thread(&thread("t"), &one()).await.unwrap();
+    assert_eq!(store.logins_in_thread(&thread("t")).await.unwrap(), [two()]);
+}
+
+pub(super) async fn a_ghost_keeps_what_is_saved(world: &World) {
+    let store = world.open().await;
+    let id = RemoteUserId::new("33");
+    assert_eq!(store.ghost(&id).await.unwrap(), None);
+    let mut ghost = Ghost {
+        id: id.clone(),
+        username: "anna".to_owned(),
+        full_name: String::new(),
+        avatar_id: None,
+        avatar: None,
+        displayname: String::new(),
+        fetched_at: NOW,
+    };
+    store.save_ghost(&ghost).await.unwrap();
+    assert_eq!(store.ghost(&id).await.unwrap().as_ref(), Some(&ghost));
+
+    ghost.full_name = "Anna Ω".to_owned();
+    ghost.avatar_id = Some("p".to_owned());
+    ghost.avatar = Some("mxc://example.com/abc".into());
+    ghost.displayname = "Anna (Instagram)".to_owned();
+    ghost.fetched_at = Timestamp(NOW.0 + 1);
+    store.save_ghost(&ghost).await.unwrap();
+    assert_eq!(store.ghost(&id).await.unwrap().as_ref(), Some(&ghost));
+    store.close().await;
+    assert_eq!(world.open().await.ghost(&id).await.unwrap(), Some(ghost));
+}
+
+pub(super) async fn the_message_map_is_asked_from_both_sides(world: &World) {
+    let store = world.open_with_logins().await;
+    let portal = store.ensure_portal(&shared("t")).await.unwrap();
+    let other = store.ensure_portal(&shared("u")).await.unwrap();
+    let mut lines =
+        [mapping(&portal, "i", 0, "$one"), mapping(&portal, "i", 1, "$two"), mapping(&other, "i", 0, "$three")];
+    lines[1].client_context = None;
+    map(&store, vec![lines[1].clone(), lines[0].clone(), lines[2].clone()]).await;
+
+    assert_eq!(store.mapping_of_item(portal.id, &ItemId::new("i")).await.unwrap(), lines[..2]);
+    assert_eq!(store.mapping_of_item(portal.id, &ItemId::new("j")).await.unwrap(), []);
+    assert_eq!(store.mapping_of_event(ruma::event_id!("$three")).await.unwrap(), lines[2..]);
+    let context = ClientContext::new("context of i");
+    assert_eq!(store.mapping_of_context(portal.id, &context).await.unwrap().as_ref(), Some(&lines[0]));
+    assert_eq!(store.mapping_of_context(portal.id, &ClientContext::new("x")).await.unwrap(), None);
+}
+
+pub(super) async fn the_first_mapping_of_a_part_stays(world: &World) {
+    let store = world.open_with_logins().await;
+    let portal = store.ensure_portal(&shared("t")).await.unwrap();
+    map(&store, vec![mapping(&portal, "i", 0, "$one")]).await;
+    map(&store, vec![mapping(&portal, "i", 0, "$again"), mapping(&portal, "i", 1, "$two")]).await;
+
+    assert_eq!(events_of(&store, portal.id, "i").await, ["$one", "$two"]);
+}
