@@ -99,13 +99,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
     let store = Store::open(&StoreOptions {
-        uri: config.database.uri.clone(),
+        uri: config.database_uri().to_owned(),
         max_connections: config.database.max_connections,
         key: config.seal_key(),
     })
     .await?;
     let bot = config.bot_user_id();
-    let matrix = matrix::Client::new(config.matrix_options())?;
+    let matrix = matrix::Client::new(config.matrix_options()?)?;
     let network = Network::new(config)?;
     let listen = config.listen_address();
     let listener = TcpListener::bind(&listen).await.with_context(|| listen_hint(&listen))?;

@@ -1,87 +1,321 @@
-//! Stand-in.
-pub mod derived;
-use serde::Deserialize;
+//! The configuration: one YAML file, read once, checked as a whole, never rewritten.
+//!
+//! Each section is a struct with its defaults; `config.example.yaml` is made from [`example`], and a test compares.
+//! Every error is a statement and a cure, with the place in the file where there is one.
+
+mod derived;
+mod error;
+pub mod example;
+mod permission;
+pub mod registration;
+mod secret;
+mod time;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use ruma::OwnedServerName;
+use serde::Deserialize;
 use url::Url;
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Permission {
-    Block,
-    Relay,
-    User,
-    Admin,
+pub use error::ConfigError;
+pub use permission::Permission;
+pub use secret::Secret;
+pub use time::Span;
+
+/// Everything an admin can set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The homeserver.
+    pub homeserver: Homeserver,
+    /// The bridge as the homeserver sees it.
+    pub appservice: Appservice,
+    /// Where things are remembered.
+    pub database: Database,
+    /// Who may do what: user id, domain or `*` → level. The most specific entry counts.
+    pub permissions: BTreeMap<String, Permission>,
+    /// How to behave towards Instagram.
+    #[serde(default, deserialize_with = "maybe_empty")]
+    pub instagram: Instagram,
+    /// How messages are bridged.
+    #[serde(default, deserialize_with = "maybe_empty")]
+    pub bridge: Bridging,
+    /// What is written to standard error.
+    #[serde(default, deserialize_with = "maybe_empty")]
+    pub logging: Logging,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-pub struct Config {
-    pub homeserver: Hs,
-    pub appservice: As,
-    pub database: Db,
-    pub permissions: BTreeMap<String, Permission>,
-    pub instagram: Ig,
-    #[serde(default)]
-    pub logging: Log,
+/// A section with nothing but comments in it has its defaults.
+fn maybe_empty<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
+
+/// The homeserver.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Hs {
+#[serde(deny_unknown_fields)]
+pub struct Homeserver {
+    /// Base address of its client-server API.
     pub address: Url,
-    pub domain: ruma::OwnedServerName,
+    /// The server name in user ids.
+    pub domain: OwnedServerName,
+    /// PEM certificates trusted beside those of the operating system.
+    pub ca_file: Option<PathBuf>,
+    /// Requests on their way at once.
+    #[serde(default = "concurrency")]
+    pub concurrency: usize,
 }
+
+fn concurrency() -> usize {
+    16
+}
+
+/// The bridge as the homeserver sees it.
 #[derive(Clone, Debug, Deserialize)]
-pub struct As {
-    #[serde(default = "id")]
+#[serde(deny_unknown_fields)]
+pub struct Appservice {
+    /// Name of the registration.
+    #[serde(default = "registration_id")]
     pub id: String,
+    /// Where the homeserver reaches the bridge.
     pub address: Url,
+    /// Where the bridge listens.
+    #[serde(default = "hostname")]
     pub hostname: String,
+    /// Where the bridge listens.
+    #[serde(default = "port")]
     pub port: u16,
-    pub as_token: String,
-    pub hs_token: String,
-    #[serde(default = "bot")]
+    /// Local part of the bot.
+    #[serde(default = "bot_username")]
+    pub bot_username: String,
+    /// Name of the bot.
+    #[serde(default = "bot_displayname")]
     pub bot_displayname: String,
+    /// Start of the local part of every ghost and portal alias.
+    #[serde(default = "ghost_prefix")]
+    pub ghost_prefix: String,
+    /// Name of a ghost; `{name}` and `{username}` are filled in.
+    #[serde(default = "displayname_template")]
+    pub displayname_template: String,
+    /// Our token to the homeserver.
+    pub as_token: Option<Secret>,
+    /// A file that holds it.
+    pub as_token_file: Option<PathBuf>,
+    /// An environment variable that holds it.
+    pub as_token_env: Option<String>,
+    /// The homeserver's token to us.
+    pub hs_token: Option<Secret>,
+    /// A file that holds it.
+    pub hs_token_file: Option<PathBuf>,
+    /// An environment variable that holds it.
+    pub hs_token_env: Option<String>,
+    /// Largest transaction in bytes.
+    #[serde(default = "body_limit")]
+    pub body_limit: usize,
 }
-fn id() -> String {
+
+fn registration_id() -> String {
     "instagram".into()
 }
-fn bot() -> String {
-    "Instagram bridge".into()
+
+fn hostname() -> String {
+    "127.0.0.1".into()
 }
+
+fn port() -> u16 {
+    29330
+}
+
+fn bot_username() -> String {
+    "instagrambot".into()
+}
+
+fn bot_displayname() -> String {
+    "Instagram bridge bot".into()
+}
+
+fn ghost_prefix() -> String {
+    "instagram_".into()
+}
+
+fn displayname_template() -> String {
+    "{name} (Instagram)".into()
+}
+
+fn body_limit() -> usize {
+    64 << 20
+}
+
+/// Where things are remembered.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Db {
-    pub uri: String,
-    #[serde(default = "four")]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`.
+    pub uri: Option<Secret>,
+    /// A file that holds it.
+    pub uri_file: Option<PathBuf>,
+    /// An environment variable that holds it.
+    pub uri_env: Option<String>,
+    /// Connections that read; one more writes.
+    #[serde(default = "max_connections")]
     pub max_connections: u32,
-    pub secret_key: String,
+    /// 32 random bytes in base64: seals sessions and waiting messages.
+    pub secret_key: Option<Secret>,
+    /// A file that holds it.
+    pub secret_key_file: Option<PathBuf>,
+    /// An environment variable that holds it.
+    pub secret_key_env: Option<String>,
 }
-fn four() -> u32 {
+
+fn max_connections() -> u32 {
     4
 }
+
+/// How to behave towards Instagram.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Ig {
+#[serde(deny_unknown_fields, default)]
+pub struct Instagram {
+    /// Base address of the API.
     pub api_url: Url,
+    /// Base address of uploads.
     pub upload_url: Url,
+    /// `host:port` of the realtime server.
     pub realtime_address: String,
+    /// PEM certificates trusted beside those of the operating system.
     pub ca_file: Option<PathBuf>,
-    #[serde(default)]
+    /// Hosts that media may come from, beside Instagram's own.
     pub media_hosts: Vec<String>,
+    /// Proxy of all logins: `http://`, `socks5://` or `socks5h://`.
     pub proxy: Option<Url>,
-    #[serde(default)]
+    /// Proxies of single logins, by the account's numeric id.
     pub login_proxies: BTreeMap<String, Url>,
-    #[serde(default)]
+    /// Shortest time between two sends of one login.
+    pub min_send_interval: Span,
+    /// Up to this share is added to every wait.
     pub jitter: f64,
-    #[serde(default)]
-    pub answer_timeout: Option<String>,
-    pub reconnect_floor: Option<String>,
-    pub ping_interval: Option<String>,
-    pub ping_timeout: Option<String>,
+    /// First wait after a second failed connection; doubles up to a minute.
+    pub reconnect_floor: Span,
+    /// How long a send waits for its answer before it is looked for and repeated.
+    pub answer_timeout: Span,
+    /// How long an HTTP request may take.
+    pub http_timeout: Span,
+    /// Time between two pings.
+    pub ping_interval: Span,
+    /// Time for a sign of life after a ping.
+    pub ping_timeout: Span,
 }
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct Log {
-    pub level: Option<String>,
-}
-impl Config {
-    pub fn load(path: &std::path::Path) -> anyhow::Result<Self> {
-        Ok(serde_saphyr::from_str(&std::fs::read_to_string(path)?)?)
+
+impl Default for Instagram {
+    fn default() -> Self {
+        let url = |text: &str| Url::parse(text).expect("a constant address");
+        Self {
+            api_url: url("https://i.instagram.com"),
+            upload_url: url("https://rupload.facebook.com"),
+            realtime_address: "edge-mqtt.facebook.com:443".into(),
+            ca_file: None,
+            media_hosts: Vec::new(),
+            proxy: None,
+            login_proxies: BTreeMap::new(),
+            min_send_interval: Span::millis(300),
+            jitter: 0.3,
+            reconnect_floor: Span::seconds(1),
+            answer_timeout: Span::seconds(15),
+            http_timeout: Span::seconds(30),
+            ping_interval: Span::seconds(20),
+            ping_timeout: Span::seconds(15),
+        }
     }
 }
+
+/// How messages are bridged.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bridging {
+    /// Start of a command outside the management room.
+    pub command_prefix: String,
+    /// Whether `m.notice` goes to Instagram.
+    pub notices: bool,
+    /// Characters Instagram takes in one message; longer texts are sent in parts.
+    pub max_characters: usize,
+    /// After this time a message from Matrix that could not be sent is given up, and its sender is told.
+    pub give_up_after: Span,
+}
+
+impl Default for Bridging {
+    fn default() -> Self {
+        Self { command_prefix: "!ig".into(), notices: true, max_characters: 1000, give_up_after: Span::seconds(3600) }
+    }
+}
+
+/// What is written to standard error.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Logging {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// A level, or directives as `info,puppetgram::lane=debug`.
+    pub level: String,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".into() }
+    }
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object for collectors.
+    Json,
+}
+
+impl Config {
+    /// Reads and checks a file; secrets that stand elsewhere are fetched.
+    ///
+    /// # Errors
+    /// A statement with the cure, and the place in the file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self =
+            serde_saphyr::from_str(text).map_err(|error| ConfigError::from_yaml(&error, text, path))?;
+        config.fetch_secrets().and_then(|()| config.check()).map_err(|error| error.in_file(text, path))?;
+        Ok(config)
+    }
+
+    fn fetch_secrets(&mut self) -> Result<(), ConfigError> {
+        let (appservice, database) = (&mut self.appservice, &mut self.database);
+        secret::fetch(
+            "appservice.as_token",
+            &mut appservice.as_token,
+            &appservice.as_token_file,
+            &appservice.as_token_env,
+        )?;
+        secret::fetch(
+            "appservice.hs_token",
+            &mut appservice.hs_token,
+            &appservice.hs_token_file,
+            &appservice.hs_token_env,
+        )?;
+        if database.uri.is_none() && database.uri_file.is_none() && database.uri_env.is_none() {
+            database.uri = Some(Secret::new("sqlite:puppetgram.db"));
+        }
+        secret::fetch("database.uri", &mut database.uri, &database.uri_file, &database.uri_env)?;
+        secret::fetch(
+            "database.secret_key",
+            &mut database.secret_key,
+            &database.secret_key_file,
+            &database.secret_key_env,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,85 +1,222 @@
-//! Stand-in.
-use super::{Config, Ig, Permission};
-use ruma::{OwnedUserId, ServerName, UserId};
+//! What the parts of the bridge ask of the configuration, and the checks across keys that make the answers safe.
+
 use std::time::Duration;
-fn d(t: &Option<String>, default: Duration) -> Duration {
-    t.as_ref().and_then(|t| t.trim_end_matches('s').parse().ok()).map_or(default, Duration::from_secs)
+
+use data_encoding::BASE64;
+use ruma::{OwnedUserId, ServerName, UserId};
+
+use super::{Config, ConfigError, Instagram, Permission, Secret, permission};
+use crate::matrix::ClientOptions;
+use crate::store::SealKey;
+
+/// What a ghost's local part may be made of.
+fn is_localpart(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._=-/".contains(&byte))
 }
+
 impl Config {
-    pub fn give_up_after(&self) -> Duration {
-        Duration::from_secs(3600)
+    /// Checks what the types cannot.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        for (key, address) in
+            [("homeserver.address", &self.homeserver.address), ("appservice.address", &self.appservice.address)]
+        {
+            if !matches!(address.scheme(), "http" | "https") || !address.has_host() {
+                return Err(ConfigError::at(key, format!("`{key}` is not the address of a web server"))
+                    .with_hint("it looks like https://matrix.example.org or http://127.0.0.1:8008"));
+            }
+        }
+        for (key, text) in [
+            ("appservice.bot_username", &self.appservice.bot_username),
+            ("appservice.ghost_prefix", &self.appservice.ghost_prefix),
+        ] {
+            if !is_localpart(text) {
+                return Err(ConfigError::at(key, format!("`{key}` cannot be part of a user id"))
+                    .with_hint("use lower-case letters, digits and . _ = - / only"));
+            }
+        }
+        if self.appservice.port == 0 {
+            return Err(ConfigError::at("appservice.port", "`appservice.port` must not be 0")
+                .with_hint("choose a free port, and the same in `appservice.address`"));
+        }
+        if self.appservice.as_token == self.appservice.hs_token {
+            return Err(ConfigError::at("appservice.hs_token", "`as_token` and `hs_token` are the same")
+                .with_hint("they authenticate opposite directions: make two different random strings"));
+        }
+        if !self.appservice.displayname_template.contains("{name}")
+            && !self.appservice.displayname_template.contains("{username}")
+        {
+            return Err(ConfigError::at("appservice.displayname_template", "the template names nobody")
+                .with_hint("use {name} or {username} in it"));
+        }
+        if decode_key(self.database.secret_key.as_ref()).is_none() {
+            return Err(ConfigError::at("database.secret_key", "`database.secret_key` is not 32 bytes in base64")
+                .with_hint("`puppetgram init` makes one; `openssl rand -base64 32` does too"));
+        }
+        if let Some(key) = self.permissions.keys().find(|key| !permission::is_key(key)) {
+            return Err(ConfigError::at("permissions", format!("`{key}` in `permissions` names nobody"))
+                .with_hint("use a user id (\"@anna:example.org\"), a domain (\"example.org\") or \"*\""));
+        }
+        if !self.permissions.values().any(|level| *level >= Permission::User) {
+            return Err(ConfigError::at("permissions", "nobody may use the bridge")
+                .with_hint("give at least one user or domain the level `user` in `permissions`"));
+        }
+        if !(0.0..=10.0).contains(&self.instagram.jitter) {
+            return Err(ConfigError::at("instagram.jitter", "`instagram.jitter` must be between 0 and 10"));
+        }
+        if self.instagram.ping_interval() + self.instagram.ping_timeout() > Duration::from_secs(60) {
+            let statement = "a dead connection would go unnoticed for more than a minute";
+            return Err(ConfigError::at("instagram.ping_interval", statement)
+                .with_hint("`ping_interval` and `ping_timeout` together must be at most 60s"));
+        }
+        Ok(())
     }
-    pub fn ghost_prefix(&self) -> &str {
-        "instagram_"
-    }
-    pub fn secret_key(&self) -> &[u8] {
-        self.database.secret_key.as_bytes()
-    }
+
+    /// The server name of the homeserver.
     pub fn domain(&self) -> &ServerName {
         &self.homeserver.domain
     }
-    pub fn displayname(&self, name: &str, _username: &str) -> String {
-        format!("{name} (Instagram)")
+
+    /// Start of the local part of ghosts and aliases.
+    pub fn ghost_prefix(&self) -> &str {
+        &self.appservice.ghost_prefix
     }
+
+    /// The bridge bot.
     pub fn bot_user_id(&self) -> OwnedUserId {
-        UserId::parse(format!("@instagrambot:{}", self.homeserver.domain)).expect("checked")
+        let text = format!("@{}:{}", self.appservice.bot_username, self.homeserver.domain);
+        UserId::parse(text).expect("local part and server name were checked")
     }
-    pub fn matrix_options(&self) -> crate::matrix::ClientOptions {
-        crate::matrix::ClientOptions::new(
+
+    /// What a ghost is called.
+    pub fn displayname(&self, name: &str, username: &str) -> String {
+        self.appservice.displayname_template.replace("{name}", name).replace("{username}", username)
+    }
+
+    /// How to reach the homeserver.
+    ///
+    /// # Errors
+    /// When the CA file cannot be read.
+    pub fn matrix_options(&self) -> Result<ClientOptions, ConfigError> {
+        let ca_pem = match &self.homeserver.ca_file {
+            Some(path) => Some(std::fs::read(path).map_err(|error| {
+                ConfigError::at("homeserver.ca_file", format!("cannot read {}: {error}", path.display()))
+            })?),
+            None => None,
+        };
+        let options = ClientOptions::new(
             self.homeserver.address.clone(),
             self.homeserver.domain.clone(),
-            self.appservice.as_token.clone(),
+            exposed(self.appservice.as_token.as_ref()).to_owned(),
             self.bot_user_id(),
-            "instagram_".into(),
-        )
+            self.appservice.ghost_prefix.clone(),
+        );
+        Ok(ClientOptions { ca_pem, concurrency: self.homeserver.concurrency.max(1), ..options })
     }
+
+    /// Where the listener binds.
     pub fn listen_address(&self) -> String {
         format!("{}:{}", self.appservice.hostname, self.appservice.port)
     }
+
+    /// What the homeserver shows us.
     pub fn hs_token(&self) -> &str {
-        &self.appservice.hs_token
+        exposed(self.appservice.hs_token.as_ref())
     }
+
+    /// What we show the homeserver.
+    pub fn as_token(&self) -> &str {
+        exposed(self.appservice.as_token.as_ref())
+    }
+
+    /// Largest transaction in bytes.
     pub fn body_limit(&self) -> usize {
-        64 << 20
+        self.appservice.body_limit
     }
-    pub fn seal_key(&self) -> crate::store::SealKey {
-        let mut k = [0; 32];
-        k.copy_from_slice(&data_encoding::BASE64.decode(self.database.secret_key.as_bytes()).expect("k"));
-        crate::store::SealKey::new(k)
+
+    /// Where the database is.
+    pub fn database_uri(&self) -> &str {
+        exposed(self.database.uri.as_ref())
     }
-    pub fn command_prefix(&self) -> &str {
-        "!ig"
+
+    /// The key that keys aliases.
+    pub fn secret_key(&self) -> &[u8] {
+        exposed(self.database.secret_key.as_ref()).as_bytes()
     }
+
+    /// The key that seals.
+    pub fn seal_key(&self) -> SealKey {
+        SealKey::new(decode_key(self.database.secret_key.as_ref()).expect("the key was checked"))
+    }
+
+    /// What a user may do.
     pub fn permission(&self, user: &UserId) -> Permission {
-        self.permissions.get(user.as_str()).copied().unwrap_or(Permission::Block)
+        permission::of(&self.permissions, user)
     }
+
+    /// Start of a command outside the management room.
+    pub fn command_prefix(&self) -> &str {
+        &self.bridge.command_prefix
+    }
+
+    /// Characters Instagram takes in one message.
     pub fn max_characters(&self) -> usize {
-        1000
+        self.bridge.max_characters.max(1)
     }
+
+    /// Whether `m.notice` goes to Instagram.
     pub fn bridge_notices(&self) -> bool {
-        true
+        self.bridge.notices
     }
+
+    /// When an outgoing message is given up.
+    pub fn give_up_after(&self) -> Duration {
+        self.bridge.give_up_after.get()
+    }
+
+    /// Share added to waits.
     pub fn jitter(&self) -> f64 {
         self.instagram.jitter
     }
+
+    /// First wait between connections.
     pub fn reconnect_floor(&self) -> Duration {
-        d(&self.instagram.reconnect_floor, Duration::from_secs(1))
+        self.instagram.reconnect_floor.get()
     }
 }
-impl Ig {
+
+impl Instagram {
+    /// How long an HTTP request may take.
     pub fn http_timeout(&self) -> Duration {
-        Duration::from_secs(30)
+        self.http_timeout.get()
     }
+
+    /// Shortest time between two sends.
     pub fn min_send_interval(&self) -> Duration {
-        Duration::ZERO
+        self.min_send_interval.get()
     }
+
+    /// How long a send waits for its answer.
     pub fn answer_timeout(&self) -> Duration {
-        d(&self.answer_timeout, Duration::from_secs(15))
+        self.answer_timeout.get()
     }
+
+    /// Time between two pings.
     pub fn ping_interval(&self) -> Duration {
-        d(&self.ping_interval, Duration::from_secs(20))
+        self.ping_interval.get().max(Duration::from_millis(100))
     }
+
+    /// Time for a sign of life after a ping.
     pub fn ping_timeout(&self) -> Duration {
-        d(&self.ping_timeout, Duration::from_secs(15))
+        self.ping_timeout.get().max(Duration::from_millis(100))
     }
+}
+
+/// A secret that [`Config::load`] made sure is there.
+fn exposed(secret: Option<&Secret>) -> &str {
+    secret.map_or("", Secret::expose)
+}
+
+fn decode_key(secret: Option<&Secret>) -> Option<[u8; 32]> {
+    BASE64.decode(secret?.expose().trim().as_bytes()).ok()?.try_into().ok()
 }

@@ -282,10 +282,11 @@ impl Client {
 
     /// Sends a request until it is answered with a success, or for good with something else.
     ///
-    /// Waits a little when asked to slow down, and repeats a `GET` or `PUT` once when the connection breaks: a
-    /// kept-alive connection may be closed by the homeserver just when we use it, and all our `PUT`s are idempotent.
+    /// Waits a little when asked to slow down, and repeats a `GET` once when the connection breaks. Anything else may
+    /// have been carried out: a homeserver that was restarted has forgotten our transaction ids, so the caller looks
+    /// before it repeats.
     pub(super) async fn execute(&self, call: Call) -> Result<Answer, HomeserverError> {
-        let mut may_repeat = matches!(call.method, Method::GET | Method::PUT);
+        let mut may_repeat = call.method == Method::GET;
         let mut waits = 0;
         loop {
             let error = match self.execute_once(&call).await {

@@ -7,10 +7,10 @@ use instagram::client::realtime as client;
 use instagram::realtime::{AckToken, CloseReason, Event, RealtimeOptions};
 use instagram::session::Session;
 
-use super::{Network, random};
 use super::decode::{self, Heard};
 use super::error::SessionEnd;
 use super::remote::Remote;
+use super::{Network, random};
 use crate::domain::record::{Cursor, NewRow};
 use crate::runtime;
 
@@ -85,13 +85,7 @@ fn identity(session: &Session) -> RealtimeOptions {
         timezone_offset: device.timezone_offset,
         client_mqtt_session_id: runtime::now().0 & 0xffff_ffff,
         client_subscription_id: uuid::Builder::from_random_bytes(random()).into_uuid().to_string(),
-        ..RealtimeOptions::new(
-            session.user_id,
-            &session.sessionid,
-            &device.phone_id,
-            &user_agent,
-            &device.app.version,
-        )
+        ..RealtimeOptions::new(session.user_id, &session.sessionid, &device.phone_id, &user_agent, &device.app.version)
     }
 }
 

@@ -214,7 +214,13 @@ impl Remote {
     }
 
     /// What a refusal on the realtime connection means (instagram-protocol 4.2, 8.16).
-    fn rejected(&self, status: Option<u16>, message: String, error: Option<i64>, exception: Option<&str>) -> RemoteError {
+    fn rejected(
+        &self,
+        status: Option<u16>,
+        message: String,
+        error: Option<i64>,
+        exception: Option<&str>,
+    ) -> RemoteError {
         if exception == Some("ThreadUserIdDoesNotExist") {
             self.inner.doubt.notify_one();
             return RemoteError::Server("this session may be dead".into());
