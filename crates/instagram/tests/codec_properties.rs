@@ -1,5 +1,4 @@
 //! What is written is read back, in pieces of any size, and no input makes the codecs panic.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
 use bytes::{Bytes, BytesMut};
 use instagram::mqttot::{ConnAck, Connect, ConnectInfo, Decoder, Numbering, Packet, Publish, deflate, encode, inflate};

@@ -7,15 +7,15 @@ use instagram::mqttot::{ConnAck, Decoder, Packet, Publish, deflate, encode, infl
 use instagram::realtime::{AckToken, Command, Event, Realtime, RealtimeOptions, Sent};
 
 /// Client and server with nothing but memory between them.
-pub struct World {
-    pub client: Realtime,
-    pub now: Instant,
+pub(crate) struct World {
+    pub(crate) client: Realtime,
+    pub(crate) now: Instant,
     decoder: Decoder,
     from_client: BytesMut,
     next_id: u16,
 }
 
-pub fn options() -> RealtimeOptions {
+pub(crate) fn options() -> RealtimeOptions {
     let mut options =
         RealtimeOptions::new(777, "777%3Asecret%3A7", "0a1b2c3d-1111-4222-8333-444455556666", "UA", "428.0.0.47.67");
     options.client_mqtt_session_id = 4711;
@@ -25,11 +25,11 @@ pub fn options() -> RealtimeOptions {
 
 impl World {
     /// CONNECT is on its way.
-    pub fn new() -> World {
+    pub(crate) fn new() -> World {
         World::with(&options())
     }
 
-    pub fn with(options: &RealtimeOptions) -> World {
+    pub(crate) fn with(options: &RealtimeOptions) -> World {
         #[expect(clippy::disallowed_methods, reason = "any moment will do as the start of virtual time")]
         let now = Instant::now();
         let client = Realtime::new(options, now);
@@ -37,11 +37,11 @@ impl World {
     }
 
     /// The server has accepted the client; its first packets are taken.
-    pub fn connected() -> World {
+    pub(crate) fn connected() -> World {
         World::connected_with(&options())
     }
 
-    pub fn connected_with(options: &RealtimeOptions) -> World {
+    pub(crate) fn connected_with(options: &RealtimeOptions) -> World {
         let mut world = World::with(options);
         world.server_says(Packet::ConnAck(ConnAck::code(0)));
         assert_eq!(world.client.poll_event(), Some(Event::Connected));
@@ -53,12 +53,12 @@ impl World {
         world
     }
 
-    pub fn command(&mut self, command: Command) {
+    pub(crate) fn command(&mut self, command: Command) {
         self.client.handle_command(self.now, command);
     }
 
     /// What the client has written since the last call.
-    pub fn client_says(&mut self) -> Vec<Packet> {
+    pub(crate) fn client_says(&mut self) -> Vec<Packet> {
         while let Some(bytes) = self.client.poll_transmit() {
             self.from_client.extend_from_slice(&bytes);
         }
@@ -70,7 +70,7 @@ impl World {
     }
 
     /// The messages among what the client has written: topic, packet id, inflated payload.
-    pub fn client_publishes(&mut self) -> Vec<(String, u16, String)> {
+    pub(crate) fn client_publishes(&mut self) -> Vec<(String, u16, String)> {
         self.client_says()
             .into_iter()
             .filter_map(|packet| match packet {
@@ -86,7 +86,7 @@ impl World {
     }
 
     /// The packet ids the client has acknowledged since the last call, whatever else it wrote.
-    pub fn client_acknowledges(&mut self) -> Vec<u16> {
+    pub(crate) fn client_acknowledges(&mut self) -> Vec<u16> {
         self.client_says()
             .into_iter()
             .filter_map(|packet| match packet {
@@ -96,13 +96,13 @@ impl World {
             .collect()
     }
 
-    pub fn server_says(&mut self, packet: Packet) {
+    pub(crate) fn server_says(&mut self, packet: Packet) {
         let bytes = frame(packet);
         self.client.handle_input(self.now, &bytes);
     }
 
     /// A message of quality 1 with this raw payload. Returns its packet id.
-    pub fn server_publishes_raw(&mut self, topic: &str, payload: impl Into<Bytes>) -> u16 {
+    pub(crate) fn server_publishes_raw(&mut self, topic: &str, payload: impl Into<Bytes>) -> u16 {
         self.next_id += 1;
         let packet_id = self.next_id;
         let publish =
@@ -112,12 +112,12 @@ impl World {
     }
 
     /// A message of quality 1 with this text, compressed. Returns its packet id.
-    pub fn server_publishes(&mut self, topic: &str, text: &str) -> u16 {
+    pub(crate) fn server_publishes(&mut self, topic: &str, text: &str) -> u16 {
         self.server_publishes_raw(topic, deflate(text.as_bytes()))
     }
 
     /// The answer to a command.
-    pub fn server_answers(&mut self, client_context: &str, item_id: &str) {
+    pub(crate) fn server_answers(&mut self, client_context: &str, item_id: &str) {
         self.server_publishes(
             "133",
             &format!(
@@ -126,22 +126,22 @@ impl World {
         );
     }
 
-    pub fn send(&mut self, client_context: &str, timeout: Duration) {
+    pub(crate) fn send(&mut self, client_context: &str, timeout: Duration) {
         let payload = format!(r#"{{"client_context":"{client_context}"}}"#).into_bytes();
         let deadline = self.now + timeout;
         self.command(Command::Send { payload, client_context: client_context.into(), deadline });
     }
 
-    pub fn events(&mut self) -> Vec<Event> {
+    pub(crate) fn events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.client.poll_event()).collect()
     }
 
-    pub fn sent(&mut self) -> Vec<Sent> {
+    pub(crate) fn sent(&mut self) -> Vec<Sent> {
         std::iter::from_fn(|| self.client.poll_sent()).collect()
     }
 
     /// Moves the clock, stopping wherever the client wants to be called.
-    pub fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(due) = self.client.poll_timeout().filter(|due| *due <= end) {
             self.now = self.now.max(due);
@@ -153,7 +153,7 @@ impl World {
     }
 
     /// Moves the clock while the server answers pings.
-    pub fn pass_with_pongs(&mut self, time: Duration) -> Vec<Packet> {
+    pub(crate) fn pass_with_pongs(&mut self, time: Duration) -> Vec<Packet> {
         let end = self.now + time;
         let mut others = Vec::new();
         while self.now < end && !self.client.is_closed() {
@@ -169,14 +169,14 @@ impl World {
     }
 }
 
-pub fn frame(packet: Packet) -> Bytes {
+pub(crate) fn frame(packet: Packet) -> Bytes {
     let mut bytes = BytesMut::new();
     encode(packet, &mut bytes).unwrap();
     bytes.freeze()
 }
 
 /// The payloads among the events, in order, with their tokens.
-pub fn pieces(events: &[Event]) -> Vec<(AckToken, String)> {
+pub(crate) fn pieces(events: &[Event]) -> Vec<(AckToken, String)> {
     events
         .iter()
         .filter_map(|event| match event {
