@@ -355,7 +355,7 @@ impl Realtime {
             self.write(Packet::PingReq);
         }
         if self.is_open() && self.iris.as_ref().is_some_and(|iris| now >= iris.deadline) {
-            return self.retry_subscription(now);
+            self.retry_subscription(now);
         }
         for (client_context, error) in self.sends.expire(now) {
             self.end_send(client_context, Err(error));
@@ -373,8 +373,8 @@ impl Realtime {
             Command::SubscribeIris { seq_id, snapshot_at_ms } => self.subscribe(now, seq_id, snapshot_at_ms),
             Command::Send { payload, client_context, deadline } => {
                 let payload = Bytes::from(deflate(&payload));
-                if let Err(client_context) = self.sends.add(client_context, payload, deadline) {
-                    self.end_send(client_context, Err(SendError::NotSent));
+                if let Err(refused) = self.sends.add(client_context, payload, deadline) {
+                    self.sent.push_back(refused);
                 }
             }
             Command::Tell { payload } => self.sends.tell(now, deflate(&payload).into()),
@@ -498,7 +498,6 @@ impl Realtime {
         iris.attempts_left = left;
         iris.deadline = now + self.timing.subscribe_timeout;
         self.sends.control(Topic::SubIris, iris.body.clone());
-        self.pump(now);
     }
 
     /// Publishes what the window allows.

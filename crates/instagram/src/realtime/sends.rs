@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use super::SendError;
+use super::{SendError, Sent};
 use crate::mqttot::EncodeError;
 use crate::mqttot::window::Window;
 use crate::topic::Topic;
@@ -63,10 +63,13 @@ impl Sends {
         }
     }
 
-    /// Queues a send. Gives the context back when the queue is full or the same send is under way.
-    pub(super) fn add(&mut self, client_context: String, payload: Bytes, deadline: Instant) -> Result<(), String> {
-        if self.queue.len() >= self.queue_limit || self.outstanding.contains_key(&client_context) {
-            return Err(client_context);
+    /// Queues a send. Refuses it when the queue is full, or when the same send is under way, which may have arrived.
+    pub(super) fn add(&mut self, client_context: String, payload: Bytes, deadline: Instant) -> Result<(), Sent> {
+        if self.outstanding.contains_key(&client_context) {
+            return Err(Sent { client_context, result: Err(SendError::Uncertain) });
+        }
+        if self.queue.len() >= self.queue_limit {
+            return Err(Sent { client_context, result: Err(SendError::NotSent) });
         }
         // A repetition: the answer to either of the two will do.
         self.late.retain(|(_, late)| late.as_deref() != Some(&client_context));
