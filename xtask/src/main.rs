@@ -1,6 +1,7 @@
 //! `cargo xtask …`: the repository's own commands.
 
 mod checks;
+mod demo;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// A conversation between a real Synapse and a simulated Instagram, to watch and to join
+    Demo(demo::Options),
     /// Format, lints, licences and all tests, against real servers
     Test,
 }
@@ -24,6 +27,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.command {
+        Command::Demo(options) => runtime.block_on(demo::run(&options)),
         Command::Test => runtime.block_on(checks::run()),
     }
 }

@@ -111,10 +111,14 @@ impl Client {
 
     /// Sends a text and returns its event id. Safe to repeat: every call has one transaction id.
     pub async fn send(&self, room: &str, text: &str) -> anyhow::Result<String> {
+        self.send_content(room, &json!({"msgtype": "m.text", "body": text})).await
+    }
+
+    /// Sends any message and returns its event id.
+    pub async fn send_content(&self, room: &str, content: &Value) -> anyhow::Result<String> {
         let transaction = self.transactions.fetch_add(1, Ordering::Relaxed);
         let path = format!("v3/rooms/{}/send/m.room.message/test-{transaction}", encode(room));
-        let body = json!({"msgtype": "m.text", "body": text});
-        let answer = self.api.call(Method::PUT, &path, Some(&body)).await?;
+        let answer = self.api.call(Method::PUT, &path, Some(content)).await?;
         Ok(answer["event_id"].as_str().context("no event id")?.to_owned())
     }
 

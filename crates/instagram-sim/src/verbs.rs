@@ -148,6 +148,15 @@ impl Sim {
         self.shared.act(|world| world.account_mut(pk).map(|account| account.picture_version += 1))
     }
 
+    /// All threads.
+    pub fn threads(&self) -> Vec<String> {
+        self.shared.look(|world| {
+            let mut threads: Vec<String> = world.threads.keys().cloned().collect();
+            threads.sort();
+            threads
+        })
+    }
+
     /// The items of a thread, oldest first, without those taken back.
     pub fn thread_items(&self, thread: &str) -> Result<Vec<Item>, SimError> {
         self.shared.look(|world| {
