@@ -25,9 +25,9 @@ const SCENARIOS: [(&str, Scenario); 7] = [
     ("one_chat_goes_both_ways", |world| Box::pin(scenarios::one_chat_goes_both_ways(world))),
     ("five_hundred_messages_each_way_in_one_chat", |world| Box::pin(scenarios::many_messages(world, 1, 500))),
     ("five_hundred_messages_each_way_over_twenty_chats", |world| Box::pin(scenarios::many_messages(world, 20, 25))),
+    ("random_deaths_of_the_bridge_under_traffic", |world| Box::pin(scenarios::random_deaths(world))),
     ("synapse_away_for_20_seconds", |world| Box::pin(scenarios::synapse_away(world, 20))),
     ("synapse_away_for_120_seconds", |world| Box::pin(scenarios::synapse_away(world, 120))),
-    ("random_deaths_of_the_bridge_under_traffic", |world| Box::pin(scenarios::random_deaths(world))),
     ("the_login_survives_a_restart_of_everything", |world| Box::pin(scenarios::restart_of_everything(world))),
 ];
 

@@ -11,7 +11,7 @@ use crate::bridge::Bridge;
 /// How long one thing may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// How long many things may take.
-pub(crate) const LONG_DEADLINE: Duration = Duration::from_secs(300);
+pub(crate) const LONG_DEADLINE: Duration = Duration::from_secs(180);
 
 /// Everything a scenario needs.
 pub(crate) struct World {
