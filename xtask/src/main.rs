@@ -1,2 +1,29 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask …`: the repository's own commands.
+
+mod checks;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "The repository's own commands")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Format, lints, licences and all tests, against real servers
+    Test,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match arguments.command {
+        Command::Test => runtime.block_on(checks::run()),
+    }
+}
