@@ -18,12 +18,20 @@ pub fn render(bridge: &Bridge) -> String {
     }
     let mut text = String::new();
     let mut line = |name: &str, kind: &str, help: &str, value: u64| {
-        let _ = write!(text, "# HELP puppetgram_{name} {help}\n# TYPE puppetgram_{name} {kind}\npuppetgram_{name} {value}\n");
+        let _ = write!(
+            text,
+            "# HELP puppetgram_{name} {help}\n# TYPE puppetgram_{name} {kind}\npuppetgram_{name} {value}\n"
+        );
     };
     let size = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     line("logins", "gauge", "Logins known to this process.", size(sessions.len()));
     line("logins_connected", "gauge", "Logins with a subscribed connection.", size(connected));
-    line("inbox_pending", "gauge", "Rows waiting in the inbox.", u64::try_from(bridge.store.inbox_depth()).unwrap_or(0));
+    line(
+        "inbox_pending",
+        "gauge",
+        "Rows waiting in the inbox.",
+        u64::try_from(bridge.store.inbox_depth()).unwrap_or(0),
+    );
     line("store_commits_total", "counter", "Database transactions committed.", store.commits);
     line("store_writes_total", "counter", "Writes in these transactions.", store.writes);
     line("unknown_total", "counter", "Patches and topics of unknown kinds, by living sessions.", unknown);
