@@ -138,7 +138,8 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
 
 fn listen_hint(listen: &str) -> String {
     format!(
-        "cannot listen on {listen}; is another bridge running? Choose another `appservice.port`, and the same in `appservice.address`"
+        "cannot listen on {listen}\nhint: is another bridge running? Choose another `appservice.port` and the same in `appservice.address`, \
+         then `puppetgram register`"
     )
 }
 

@@ -83,15 +83,22 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// `error: statement`, then the causes, then `hint: cure` where the statement carries one.
+/// `error: statement`, then the causes, then `hint: cure`.
 fn complain(error: &anyhow::Error) {
-    let mut text = format!("error: {error}");
-    for cause in error.chain().skip(1) {
-        text.push_str("\n  caused by: ");
-        text.push_str(&cause.to_string());
+    let mut cures = String::new();
+    let mut text = String::new();
+    for (depth, cause) in error.chain().enumerate() {
+        let cause = cause.to_string();
+        let (statement, cure) = cause.split_once("\nhint: ").unwrap_or((&cause, ""));
+        text.push_str(if depth == 0 { "error: " } else { "  caused by: " });
+        text.push_str(statement);
+        text.push('\n');
+        if !cure.is_empty() {
+            cures.push_str(&format!("hint: {cure}\n"));
+        }
     }
     // Nothing can be done about a closed standard error.
-    std::io::stderr().write_all((text + "\n").as_bytes()).ok();
+    std::io::stderr().write_all((text + &cures).as_bytes()).ok();
 }
 
 /// Writes to standard output.
@@ -130,7 +137,17 @@ fn check(path: &Path) -> anyhow::Result<()> {
 fn register(path: &Path, output: &Path, force: bool) -> anyhow::Result<()> {
     let registration = Registration::new(&load(path)?).to_yaml()?;
     write_secret(output, &registration, force)?;
-    say(&format!("Wrote {}. Install it on the homeserver and restart that.\n", output.display()))
+    say(&format!(
+        "Wrote {}. List it in homeserver.yaml under app_service_config_files, and restart the homeserver.\n",
+        output.display()
+    ))
+}
+
+fn refuse_existing(path: &Path) -> anyhow::Result<()> {
+    if path.exists() {
+        anyhow::bail!("{} exists already\nhint: move it away, or use --force to replace it", path.display());
+    }
+    Ok(())
 }
 
 /// Writes a file that only its owner may read; an existing one is left alone unless `force` is given.

@@ -3,9 +3,11 @@
 //! Each section is a struct with its defaults; `config.example.yaml` is made from [`example`], and a test compares.
 //! Every error is a statement and a cure, with the place in the file where there is one.
 
+mod check;
 mod derived;
 mod error;
 pub mod example;
+mod explain;
 mod permission;
 pub mod registration;
 mod secret;
@@ -20,7 +22,7 @@ use url::Url;
 
 pub use error::ConfigError;
 pub use permission::Permission;
-pub use secret::Secret;
+pub use secret::{Proxy, Secret};
 pub use time::Span;
 
 /// Everything an admin can set.
@@ -186,9 +188,9 @@ pub struct Instagram {
     /// Hosts that media may come from, beside Instagram's own.
     pub media_hosts: Vec<String>,
     /// Proxy of all logins: `http://`, `socks5://` or `socks5h://`.
-    pub proxy: Option<Url>,
+    pub proxy: Option<Proxy>,
     /// Proxies of single logins, by the account's numeric id.
-    pub login_proxies: BTreeMap<String, Url>,
+    pub login_proxies: BTreeMap<String, Proxy>,
     /// Shortest time between two sends of one login.
     pub min_send_interval: Span,
     /// Up to this share is added to every wait.
@@ -283,7 +285,11 @@ impl Config {
         Self::parse(&text, path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+    /// Checks a text as [`Config::load`] does; `path` is for errors.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config: Self =
             serde_saphyr::from_str(text).map_err(|error| ConfigError::from_yaml(&error, text, path))?;
         config.fetch_secrets().and_then(|()| config.check()).map_err(|error| error.in_file(text, path))?;

@@ -66,7 +66,7 @@ impl Network {
             api_url: instagram.api_url.clone(),
             upload_url: instagram.upload_url.clone(),
             tls: Arc::clone(&tls),
-            proxy: instagram.proxy.clone(),
+            proxy: instagram.proxy.as_ref().map(|proxy| proxy.expose().clone()),
             media_hosts: instagram.media_hosts.clone(),
             timeout: instagram.http_timeout(),
         })?;
@@ -91,7 +91,8 @@ impl Network {
 
     fn proxy(&self, login: &str) -> Option<Url> {
         let instagram = &self.shared.config.instagram;
-        instagram.login_proxies.get(login).or(instagram.proxy.as_ref()).cloned()
+        let proxy = instagram.login_proxies.get(login).or(instagram.proxy.as_ref());
+        proxy.map(|proxy| proxy.expose().clone())
     }
 
     fn connect_options(&self, login: &str) -> ConnectOptions {

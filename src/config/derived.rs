@@ -1,4 +1,4 @@
-//! What the parts of the bridge ask of the configuration, and the checks across keys that make the answers safe.
+//! What the parts of the bridge ask of the configuration, in their own types. `check.rs` makes the answers safe.
 
 use std::time::Duration;
 
@@ -9,69 +9,7 @@ use super::{Config, ConfigError, Instagram, Permission, Secret, permission};
 use crate::matrix::ClientOptions;
 use crate::store::SealKey;
 
-/// What a ghost's local part may be made of.
-fn is_localpart(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._=-/".contains(&byte))
-}
-
 impl Config {
-    /// Checks what the types cannot.
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        for (key, address) in
-            [("homeserver.address", &self.homeserver.address), ("appservice.address", &self.appservice.address)]
-        {
-            if !matches!(address.scheme(), "http" | "https") || !address.has_host() {
-                return Err(ConfigError::at(key, format!("`{key}` is not the address of a web server"))
-                    .with_hint("it looks like https://matrix.example.org or http://127.0.0.1:8008"));
-            }
-        }
-        for (key, text) in [
-            ("appservice.bot_username", &self.appservice.bot_username),
-            ("appservice.ghost_prefix", &self.appservice.ghost_prefix),
-        ] {
-            if !is_localpart(text) {
-                return Err(ConfigError::at(key, format!("`{key}` cannot be part of a user id"))
-                    .with_hint("use lower-case letters, digits and . _ = - / only"));
-            }
-        }
-        if self.appservice.port == 0 {
-            return Err(ConfigError::at("appservice.port", "`appservice.port` must not be 0")
-                .with_hint("choose a free port, and the same in `appservice.address`"));
-        }
-        if self.appservice.as_token == self.appservice.hs_token {
-            return Err(ConfigError::at("appservice.hs_token", "`as_token` and `hs_token` are the same")
-                .with_hint("they authenticate opposite directions: make two different random strings"));
-        }
-        if !self.appservice.displayname_template.contains("{name}")
-            && !self.appservice.displayname_template.contains("{username}")
-        {
-            return Err(ConfigError::at("appservice.displayname_template", "the template names nobody")
-                .with_hint("use {name} or {username} in it"));
-        }
-        if decode_key(self.database.secret_key.as_ref()).is_none() {
-            return Err(ConfigError::at("database.secret_key", "`database.secret_key` is not 32 bytes in base64")
-                .with_hint("`puppetgram init` makes one; `openssl rand -base64 32` does too"));
-        }
-        if let Some(key) = self.permissions.keys().find(|key| !permission::is_key(key)) {
-            return Err(ConfigError::at("permissions", format!("`{key}` in `permissions` names nobody"))
-                .with_hint("use a user id (\"@anna:example.org\"), a domain (\"example.org\") or \"*\""));
-        }
-        if !self.permissions.values().any(|level| *level >= Permission::User) {
-            return Err(ConfigError::at("permissions", "nobody may use the bridge")
-                .with_hint("give at least one user or domain the level `user` in `permissions`"));
-        }
-        if !(0.0..=10.0).contains(&self.instagram.jitter) {
-            return Err(ConfigError::at("instagram.jitter", "`instagram.jitter` must be between 0 and 10"));
-        }
-        if self.instagram.ping_interval() + self.instagram.ping_timeout() > Duration::from_secs(60) {
-            let statement = "a dead connection would go unnoticed for more than a minute";
-            return Err(ConfigError::at("instagram.ping_interval", statement)
-                .with_hint("`ping_interval` and `ping_timeout` together must be at most 60s"));
-        }
-        Ok(())
-    }
-
     /// The server name of the homeserver.
     pub fn domain(&self) -> &ServerName {
         &self.homeserver.domain
@@ -116,7 +54,9 @@ impl Config {
 
     /// Where the listener binds.
     pub fn listen_address(&self) -> String {
-        format!("{}:{}", self.appservice.hostname, self.appservice.port)
+        let (hostname, port) = (&self.appservice.hostname, self.appservice.port);
+        let bare = hostname.contains(':') && !hostname.starts_with('[');
+        if bare { format!("[{hostname}]:{port}") } else { format!("{hostname}:{port}") }
     }
 
     /// What the homeserver shows us.
@@ -217,6 +157,7 @@ fn exposed(secret: Option<&Secret>) -> &str {
     secret.map_or("", Secret::expose)
 }
 
-fn decode_key(secret: Option<&Secret>) -> Option<[u8; 32]> {
+/// The sealing key, if it is one.
+pub(super) fn decode_key(secret: Option<&Secret>) -> Option<[u8; 32]> {
     BASE64.decode(secret?.expose().trim().as_bytes()).ok()?.try_into().ok()
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::explain::{explain, key_of};
+
 /// A configuration that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -44,13 +46,12 @@ impl ConfigError {
 
     /// From what the YAML reader says. Its own excerpt is not used: neighbouring lines may hold secrets.
     pub(super) fn from_yaml(error: &serde_saphyr::Error, text: &str, file: &Path) -> Self {
-        let said = error.without_snippet().to_string();
-        let said = said.split(" at line ").next().unwrap_or(&said).trim_start_matches("error: ").to_owned();
         let place = error.location().map(|location| {
             let number = |n: u64| usize::try_from(n).unwrap_or(1);
             place(text, file, number(location.line()), number(location.column()))
         });
-        let (statement, hint) = explain(&said);
+        let line = error.location().and_then(|at| text.lines().nth(usize::try_from(at.line()).ok()?.checked_sub(1)?));
+        let (statement, hint) = explain(error, line.unwrap_or_default());
         Self { statement, hint: Some(hint), key: None, place }
     }
 
@@ -82,15 +83,14 @@ fn place(text: &str, file: &Path, line: usize, column: usize) -> Box<Place> {
     Box::new(Place { file: file.to_owned(), line, column, excerpt: without_secret(source) })
 }
 
-/// A line without the value of a key that sounds secret.
+/// A line without its value, if that may be a secret: by the words in it, or as an address with a password.
 fn without_secret(line: &str) -> String {
-    let Some((key, value)) = line.split_once(':') else {
-        // A line of its own may be the continuation of anything.
-        return if line.len() > 40 { "…".to_owned() } else { line.to_owned() };
-    };
-    let secret =
-        ["token", "secret", "key", "uri", "password", "proxy", "proxies"].iter().any(|word| key.contains(word));
-    if secret && !value.trim().is_empty() { format!("{key}: …") } else { line.to_owned() }
+    // A line without a key may continue anything.
+    let Some(key) = key_of(line) else { return if line.is_empty() { String::new() } else { "…".to_owned() } };
+    let word = ["token", "secret", "key", "uri", "password", "proxy", "proxies"].iter().any(|word| line.contains(word));
+    let value = line.split_once(": ").map_or("", |(_, value)| value);
+    let password = value.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+    if (word || password) && !value.is_empty() { format!("{key}: …") } else { line.to_owned() }
 }
 
 /// Line and column of a dotted key; of the deepest part of it that is there.
@@ -115,30 +115,24 @@ fn find(text: &str, key: &str) -> Option<(usize, usize)> {
     found
 }
 
-/// The statement and the cure, from serde's words; for an unknown key the one that was probably meant.
-fn explain(said: &str) -> (String, String) {
-    let unknown = said.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
-    let Some((wrong, rest)) = unknown else {
-        return (said.to_owned(), "the form of every key is shown in config.example.yaml".to_owned());
-    };
-    let expected = rest.trim_start_matches(", expected one of ").trim_start_matches(", expected ");
-    let names = expected.split(", ").map(|name| name.trim_matches('`'));
-    let closest = names.map(|name| (distance(wrong, name), name)).min().filter(|(edits, _)| *edits <= 3);
-    let meant = closest.map_or_else(String::new, |(_, name)| format!("did you mean `{name}`? "));
-    (format!("unknown key `{wrong}`"), format!("{meant}All keys are in config.example.yaml"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Edits between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let change = before + usize::from(x != *y);
-            before = row[j + 1];
-            row[j + 1] = change.min(before + 1).min(row[j] + 1);
+    #[test]
+    fn an_excerpt_shows_no_secret() {
+        for line in [
+            "as_token: planted",
+            "appservice: {as_token: planted, adress: x}",
+            "planted",
+            "postgres://anna:planted@host/db",
+            "\"123\": socks5://anna:planted@host:1",
+            "- http://anna:planted@host:1",
+        ] {
+            assert!(!without_secret(line).contains("planted"), "{}", without_secret(line));
+        }
+        for line in ["port: 99999", "\"@anna:example.org\": amdin", "address: http://127.0.0.1:1", "permissions:"] {
+            assert_eq!(without_secret(line), line);
         }
     }
-    row[b.len()]
 }

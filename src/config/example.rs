@@ -48,6 +48,7 @@ impl Default for Answers {
 pub fn text(answers: &Answers) -> String {
     let Answers { homeserver_address, domain, appservice_address, hostname, port, .. } = answers;
     let Answers { as_token, hs_token, database_uri, secret_key, admin, .. } = answers;
+    let database_uri = quoted(database_uri);
     let (instagram, bridge, logging) = (Instagram::default(), Bridging::default(), Logging::default());
     let api_url = instagram.api_url.as_str().trim_end_matches('/');
     let upload_url = instagram.upload_url.as_str().trim_end_matches('/');
@@ -163,4 +164,12 @@ logging:
         give_up_after = bridge.give_up_after,
         level = logging.level,
     )
+}
+
+/// A text as YAML: in quotation marks when it could mean something else without them.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@+%=?&$".contains(c);
+    let is_plain =
+        text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain) && !text.ends_with(':');
+    if is_plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }

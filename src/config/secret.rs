@@ -1,9 +1,11 @@
-//! Secrets: values that are never printed, given directly, in a file or in an environment variable.
+//! Secrets: values that are never printed, given directly, in a file or in an environment variable; and addresses of
+//! proxies, which may hold a password.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use url::Url;
 
 use super::ConfigError;
 
@@ -27,6 +29,24 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+/// The address of a proxy. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Proxy(Url);
+
+impl Proxy {
+    /// The address, possibly with a password in it.
+    pub fn expose(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proxy(…)")
     }
 }
 
