@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::routing::get;
 use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
 use tokio::net::TcpListener;
 
@@ -19,7 +20,7 @@ use crate::matrix::appservice;
 use crate::network::{Network, Remote, RemoteError};
 use crate::runtime::{self, Tasks};
 use crate::store::{Store, StoreOptions};
-use crate::{cli, matrix};
+use crate::{cli, matrix, metrics};
 
 /// How long the first signal to end is given.
 const GRACE: Duration = Duration::from_secs(20);
@@ -142,11 +143,10 @@ fn listen_hint(listen: &str) -> String {
 }
 
 fn serve(bridge: &Arc<Bridge>, listener: TcpListener) {
-    let router = appservice::router(
-        bridge.config.hs_token(),
-        Arc::new(Receiver(Arc::clone(bridge))),
-        bridge.config.body_limit(),
-    );
+    let receiver = Arc::new(Receiver(Arc::clone(bridge)));
+    let shown = Arc::clone(bridge);
+    let router = appservice::router(bridge.config.hs_token(), receiver, bridge.config.body_limit())
+        .route("/_puppetgram/metrics", get(async move || metrics::render(&shown)));
     let ended = bridge.tasks.shutdown().clone().cancelled_owned();
     bridge.tasks.spawn("listener", async move {
         if let Err(error) = appservice::serve(listener, router, ended).await {

@@ -34,7 +34,7 @@ pub struct Tasks {
 impl Tasks {
     /// Starts a task. A panic in it is reported and ends this task only.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let span = tracing::info_span!("task", name);
+        let span = tracing::info_span!(parent: None, "task", name);
         let guarded = async move {
             if AssertUnwindSafe(task).catch_unwind().await.is_err() {
                 tracing::error!("task panicked");

@@ -23,7 +23,7 @@ mod tests;
 mod write;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -59,12 +59,25 @@ pub struct Store {
     key: SealKey,
 }
 
+/// How much the store has written since it was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Counters {
+    /// Transactions.
+    pub commits: u64,
+    /// Writes in them.
+    pub writes: u64,
+}
+
 /// What the verbs and the writer both touch.
 #[derive(Default)]
 struct Shared {
     cache: Cache,
     /// Pending inbox rows.
     depth: AtomicI64,
+    /// Transactions committed by the writer.
+    commits: AtomicU64,
+    /// Writes in them.
+    writes: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -129,6 +142,12 @@ impl Store {
         if self.queue.send(Message::Close(done)).await.is_ok() {
             closed.await.ok();
         }
+    }
+
+    /// How much has been written.
+    pub fn counters(&self) -> Counters {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counters { commits: read(&self.shared.commits), writes: read(&self.shared.writes) }
     }
 
     /// Queues a write and waits for its commit. A caller that stops waiting changes nothing: the write still happens.

@@ -7,7 +7,7 @@ use crate::config::{LogFormat, Logging};
 
 /// Libraries that say more than an admin wants to know, below this level only when asked for by name.
 const QUIET: &str =
-    "rustls=info,rustls_platform_verifier=info,hyper=info,hyper_util=info,reqwest=info,h2=info,sqlx=warn";
+    "rustls=info,rustls_platform_verifier=info,hyper=info,hyper_util=info,reqwest=info,h2=info,sqlx=warn,rumqttc=warn";
 
 /// Starts logging to standard error. `RUST_LOG` has precedence over the configured level.
 pub(super) fn start(logging: &Logging) -> anyhow::Result<()> {

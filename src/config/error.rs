@@ -10,7 +10,7 @@ pub struct ConfigError {
     hint: Option<String>,
     /// Dotted name of the key it is about, to be found in the file.
     key: Option<String>,
-    place: Option<Place>,
+    place: Option<Box<Place>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.statement)?;
-        if let Some(Place { file, line, column, excerpt }) = &self.place {
+        if let Some(Place { file, line, column, excerpt }) = self.place.as_deref() {
             write!(f, "\n  {}:{line}:{column}   {excerpt}", file.display())?;
         }
         if let Some(hint) = &self.hint {
@@ -77,9 +77,9 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-fn place(text: &str, file: &Path, line: usize, column: usize) -> Place {
+fn place(text: &str, file: &Path, line: usize, column: usize) -> Box<Place> {
     let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
-    Place { file: file.to_owned(), line, column, excerpt: without_secret(source) }
+    Box::new(Place { file: file.to_owned(), line, column, excerpt: without_secret(source) })
 }
 
 /// A line without the value of a key that sounds secret.

@@ -1,6 +1,6 @@
 //! Faults of Instagram, the homeserver and the network: nothing is lost, doubled or reordered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use instagram_sim::{CursorRefusal, Fault};
 
@@ -27,7 +27,7 @@ async fn an_answer_that_never_comes_delays_no_other_chat_and_doubles_nothing() {
     world.sim.inject_on(world.anna_account.pk, "132", Fault::DropSend, 1).unwrap();
     world.homeserver.send_text(&room_one, &world.anna.id, "unanswered").unwrap();
     world.sim.wait_for_faults(world.anna_account.pk, DEADLINE).await.unwrap();
-    let started = Instant::now();
+    let started = tokio::time::Instant::now();
     world.homeserver.send_text(&room_two, &world.anna.id, "elsewhere").unwrap();
     world.expect_written(&two, &world.anna_account, &["elsewhere".to_owned()]).await;
     assert!(started.elapsed() < Duration::from_secs(3), "the other chat waited for the answer");

@@ -5,4 +5,5 @@
 mod commands;
 mod faults;
 mod text;
+#[expect(dead_code, reason = "the crash tests use the rest")]
 mod world;

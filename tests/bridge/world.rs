@@ -338,6 +338,8 @@ instagram:
   realtime_address: {realtime}
   ca_file: {ca}
   media_hosts: ["{media}"]
+  min_send_interval: 0s
+  jitter: 0
 {instagram}
 logging:
   level: debug

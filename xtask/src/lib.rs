@@ -1,1 +1,5 @@
-//! Placeholder.
+//! The repository's own commands, and what tests need of them: real servers, and a client that looks at the homeserver
+//! from outside.
+
+pub mod matrix;
+pub mod servers;

@@ -1,6 +1,9 @@
 //! `cargo xtask …`: the repository's own commands.
 
 mod bench;
+mod checks;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -13,15 +16,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Format, lints, licences and all tests, against real servers
+    Test,
     /// Print figures: throughput, cost, latency, memory, start-up
     Bench(bench::Options),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.command {
+        Command::Test => runtime.block_on(checks::run()),
         Command::Bench(options) => runtime.block_on(bench::run(&options)),
     }
 }

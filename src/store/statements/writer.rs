@@ -107,6 +107,8 @@ impl Writer {
             Ok((answers, depth)) => {
                 self.connection = Some(connection);
                 self.shared.depth.fetch_add(depth, Ordering::Relaxed);
+                self.shared.commits.fetch_add(1, Ordering::Relaxed);
+                self.shared.writes.fetch_add(writes.len() as u64, Ordering::Relaxed);
                 for (write, answer) in writes.iter().zip(&answers) {
                     self.shared.cache.committed(write, answer);
                 }

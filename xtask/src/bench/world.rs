@@ -151,7 +151,8 @@ impl World {
     }
 }
 
-async fn new_account(control: &Server, username: &str, full_name: &str) -> anyhow::Result<Account> {
+/// Makes an account over the control API.
+pub(super) async fn new_account(control: &Server, username: &str, full_name: &str) -> anyhow::Result<Account> {
     let made = control.post("/accounts", &json!({"username": username, "full_name": full_name})).await?;
     let pk = made["pk"].as_u64().context("an account without a number")?;
     Ok(Account { pk, sessionid: string(&made, "sessionid")? })

@@ -1,0 +1,118 @@
+//! `cargo xtask test`: everything that must hold before a change is accepted, step by step, with a summary. What is
+//! missing is an error, never a silent skip.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context as _, bail};
+use tokio::time::Instant;
+use xtask::servers::{Environment, Postgres, environment};
+
+/// What became of one step.
+struct Step {
+    name: String,
+    seconds: f64,
+    result: anyhow::Result<Option<String>>,
+}
+
+#[derive(Default)]
+struct Steps(Vec<Step>);
+
+impl Steps {
+    /// Runs one step and remembers its result; the text is a remark for the summary.
+    async fn step<T>(
+        &mut self,
+        name: &str,
+        work: impl Future<Output = anyhow::Result<(T, Option<String>)>>,
+    ) -> Option<T> {
+        eprintln!("\n==> {name}");
+        let started = Instant::now();
+        let (value, result) = match work.await {
+            Ok((value, remark)) => (Some(value), Ok(remark)),
+            Err(error) => (None, Err(error)),
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        if let Err(error) = &result {
+            eprintln!("FAILED: {name}: {error:#}");
+        }
+        self.0.push(Step { name: name.to_owned(), seconds, result });
+        value
+    }
+
+    fn summary(&self) -> ExitCode {
+        eprintln!("\n---- summary");
+        for Step { name, seconds, result } in &self.0 {
+            match result {
+                Ok(None) => eprintln!("ok      {seconds:>7.1} s  {name}"),
+                Ok(Some(remark)) => eprintln!("ok      {seconds:>7.1} s  {name}: {remark}"),
+                Err(error) => eprintln!("FAILED  {seconds:>7.1} s  {name}: {error:#}"),
+            }
+        }
+        let failed = self.0.iter().filter(|step| step.result.is_err()).count();
+        if failed == 0 {
+            eprintln!("all {} steps hold", self.0.len());
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("{failed} of {} steps failed", self.0.len());
+        ExitCode::FAILURE
+    }
+}
+
+/// Runs all steps. Lints and format do not keep the tests from running.
+pub(crate) async fn run() -> anyhow::Result<ExitCode> {
+    let mut steps = Steps::default();
+    steps.step("cargo fmt --all --check", cargo(&["fmt", "--all", "--check"], &[])).await;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    steps.step(&format!("cargo {}", clippy.join(" ")), cargo(&clippy, &[])).await;
+    steps.step("cargo deny check", deny()).await;
+    if let Some(environment) = steps.step("environment", prepare()).await
+        && let Some(postgres) = steps.step("start PostgreSQL", start_postgres()).await
+    {
+        let variables = variables(&environment, &postgres);
+        steps.step("cargo test --workspace", cargo(&["test", "--workspace", "--no-fail-fast"], &variables)).await;
+        steps.step("stop the servers", async { Ok((drop(postgres), None)) }).await;
+    }
+    Ok(steps.summary())
+}
+
+async fn cargo(arguments: &[&str], variables: &[(&str, OsString)]) -> anyhow::Result<((), Option<String>)> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = tokio::process::Command::from(Command::new(cargo));
+    command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+    let status = command.status().await.context("cannot run cargo")?;
+    if !status.success() {
+        bail!("{status}");
+    }
+    Ok(((), None))
+}
+
+/// Licences, advisories and doubled crates. The tool is not part of Rust; without it the summary says so.
+async fn deny() -> anyhow::Result<((), Option<String>)> {
+    let installed = Command::new("cargo-deny").arg("--version").stdout(Stdio::null()).status();
+    if !installed.is_ok_and(|status| status.success()) {
+        return Ok(((), Some("NOT CHECKED, cargo-deny is not installed: cargo install --locked cargo-deny".into())));
+    }
+    cargo(&["deny", "--workspace", "check"], &[]).await
+}
+
+async fn prepare() -> anyhow::Result<(Environment, Option<String>)> {
+    let environment = tokio::task::spawn_blocking(environment).await??;
+    if environment.node_modules.is_none() {
+        bail!("node and npm are not installed, one of the Instagram clients needs them: install Node.js 20 or newer");
+    }
+    Ok((environment, None))
+}
+
+async fn start_postgres() -> anyhow::Result<(Postgres, Option<String>)> {
+    Ok((Postgres::start().await?, None))
+}
+
+fn variables(environment: &Environment, postgres: &Postgres) -> Vec<(&'static str, OsString)> {
+    let mut variables = vec![
+        ("PUPPETGRAM_REQUIRE_SERVERS", "1".into()),
+        ("PUPPETGRAM_TEST_POSTGRES", postgres.url("postgres").into()),
+        ("PUPPETGRAM_PYTHON", environment.python.clone().into()),
+    ];
+    variables.extend(environment.node_modules.clone().map(|modules| ("PUPPETGRAM_NODE_MODULES", modules.into())));
+    variables
+}
