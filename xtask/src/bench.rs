@@ -64,14 +64,8 @@ struct Effort {
     mappings: usize,
 }
 
-const FULL: Effort = Effort {
-    messages: 4000,
-    probes: 200,
-    logins: &[1, 50, 1000],
-    starts: 10,
-    portals: 10_000,
-    mappings: 1_000_000,
-};
+const FULL: Effort =
+    Effort { messages: 4000, probes: 200, logins: &[1, 50, 1000], starts: 10, portals: 10_000, mappings: 1_000_000 };
 
 const QUICK: Effort = Effort { messages: 2000, probes: 100, starts: 5, ..FULL };
 

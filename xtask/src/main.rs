@@ -28,6 +28,6 @@ fn main() -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.command {
         Command::Test => runtime.block_on(checks::run()),
-        Command::Bench(options) => runtime.block_on(bench::run(&options)),
+        Command::Bench(options) => runtime.block_on(bench::run(&options)).map(|()| ExitCode::SUCCESS),
     }
 }

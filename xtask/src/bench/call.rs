@@ -17,10 +17,6 @@ impl Server {
         Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
     }
 
-    pub(super) fn url(&self) -> &str {
-        &self.base
-    }
-
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.call(Method::GET, path, None, None).await
     }

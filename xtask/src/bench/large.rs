@@ -1,8 +1,8 @@
 //! Latency with a large database beside an empty one, message by message in turn, so that noise meets both.
 
 use anyhow::Context as _;
-use sqlx::{ConnectOptions as _, Connection as _};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::Instant;
 
 use super::Effort;
@@ -58,7 +58,7 @@ pub(super) async fn measure(programs: &Programs, effort: &Effort, report: &mut R
     let mut to_instagram = [Vec::new(), Vec::new()];
     for round in 0..WARM_UP + effort.probes {
         for (which, probe) in probes.iter_mut().enumerate() {
-            let (inward, outward) = (probe.to_matrix().await?, probe.to_instagram().await?);
+            let (inward, outward) = (probe.inward().await?, probe.outward().await?);
             if round >= WARM_UP {
                 to_matrix[which].push(inward);
                 to_instagram[which].push(outward);

@@ -26,7 +26,7 @@ pub(super) async fn measure(programs: &Programs, effort: &Effort, report: &mut R
     let mut probe = Probe::new(&world, &chats).await?;
     let (mut floor, mut to_matrix, mut to_instagram) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..WARM_UP + effort.probes {
-        let one = [probe.floor().await?, probe.to_matrix().await?, probe.to_instagram().await?];
+        let one = [probe.floor().await?, probe.inward().await?, probe.outward().await?];
         if round >= WARM_UP {
             floor.push(one[0]);
             to_matrix.push(one[1]);
@@ -75,7 +75,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Somebody on Instagram writes; until the homeserver has the message. Milliseconds.
-    pub(super) async fn to_matrix(&mut self) -> anyhow::Result<f64> {
+    pub(super) async fn inward(&mut self) -> anyhow::Result<f64> {
         tokio::time::sleep(PAUSE).await;
         self.said += 1;
         let thread = &self.chats.threads[0];
@@ -86,7 +86,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Anna writes; until Instagram has the message. Milliseconds.
-    pub(super) async fn to_instagram(&mut self) -> anyhow::Result<f64> {
+    pub(super) async fn outward(&mut self) -> anyhow::Result<f64> {
         tokio::time::sleep(PAUSE).await;
         self.written += 1;
         self.own += 1;

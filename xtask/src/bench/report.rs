@@ -82,7 +82,10 @@ impl Report {
         for note in &self.notes {
             writeln!(out, "note: {note}")?;
         }
-        writeln!(out, "note: one run on one machine, which may be busy: compare figures of the same run, best as ratios")?;
+        writeln!(
+            out,
+            "note: one run on one machine, which may be busy: compare figures of the same run, best as ratios"
+        )?;
         Ok(())
     }
 }

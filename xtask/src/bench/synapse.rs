@@ -21,7 +21,7 @@ pub(super) async fn measure(programs: &Programs, effort: &Effort, report: &mut R
     let world = SynapseWorld::start(programs).await?;
     let (mut floor, mut to_matrix, mut to_instagram) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..WARM_UP + effort.probes {
-        let one = [world.floor(round).await?, world.to_matrix(round).await?, world.to_instagram(round).await?];
+        let one = [world.floor(round).await?, world.inward(round).await?, world.outward(round).await?];
         if round >= WARM_UP {
             floor.push(one[0]);
             to_matrix.push(one[1]);
@@ -133,20 +133,18 @@ impl SynapseWorld {
         Ok(milliseconds(arrived - started))
     }
 
-    async fn to_matrix(&self, round: usize) -> anyhow::Result<f64> {
+    async fn inward(&self, round: usize) -> anyhow::Result<f64> {
         tokio::time::sleep(PAUSE).await;
         let text = format!("inward {round}");
         let body = json!({"from": self.bob.pk, "text": text});
         let path = format!("/threads/{}/texts", self.thread);
         let started = Instant::now();
-        let (_, arrived) = tokio::try_join!(
-            self.control.post(&path, &body),
-            self.seen(&self.anna, &self.portal, &self.ghost, &text)
-        )?;
+        let (_, arrived) =
+            tokio::try_join!(self.control.post(&path, &body), self.seen(&self.anna, &self.portal, &self.ghost, &text))?;
         Ok(milliseconds(arrived - started))
     }
 
-    async fn to_instagram(&self, round: usize) -> anyhow::Result<f64> {
+    async fn outward(&self, round: usize) -> anyhow::Result<f64> {
         tokio::time::sleep(PAUSE).await;
         let path = format!(
             "/threads/{}/wait?from={}&count={}&timeout_ms={DEADLINE_MS}",

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Effort;
 use super::chats::Chats;
 use super::metrics::{Counters, Difference};
 use super::process;
 use super::programs::Programs;
 use super::report::{Aim, Figure, Report};
 use super::world::World;
-use super::Effort;
 
 /// Messages before the first measured one: connections, caches and statements are made by then.
 const WARM_UP: usize = 200;
