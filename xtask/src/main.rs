@@ -1,5 +1,6 @@
 //! `cargo xtask …`: the repository's own commands.
 
+mod bench;
 mod checks;
 mod demo;
 
@@ -20,6 +21,8 @@ enum Command {
     Demo(demo::Options),
     /// Format, lints, licences and all tests, against real servers
     Test,
+    /// Print figures: throughput, cost, latency, memory, start-up
+    Bench(bench::Options),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -29,5 +32,6 @@ fn main() -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Demo(options) => runtime.block_on(demo::run(&options)),
         Command::Test => runtime.block_on(checks::run()),
+        Command::Bench(options) => runtime.block_on(bench::run(&options)).map(|()| ExitCode::SUCCESS),
     }
 }
