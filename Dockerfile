@@ -1,4 +1,4 @@
-# Builds the bridge and puts nothing but it, the C library and certificates into the image.
+# Builds the bridge; the image that is kept holds the program, certificates and a small Debian.
 #
 #   docker build -t puppetgram .
 #   docker run --rm -it -v "$PWD:/data" puppetgram init
@@ -7,11 +7,17 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 COPY . .
-RUN cargo build --locked --profile dist --package puppetgram --bin puppetgram
+RUN cargo build --profile dist --locked -p puppetgram
 
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM debian:bookworm-slim
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/*
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin puppetgram \
+    && install --directory --owner=10001 --group=10001 /data
 COPY --from=build /build/target/dist/puppetgram /usr/local/bin/puppetgram
-# Configuration, registration and the SQLite database; the user of this image (65532) must be able to write here.
+USER 10001:10001
+# Configuration, registration and the SQLite database; user 10001 must be able to write here.
 WORKDIR /data
 VOLUME /data
 EXPOSE 29330
