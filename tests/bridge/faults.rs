@@ -195,3 +195,31 @@ async fn a_refused_send_is_told_and_the_next_one_goes_on() {
     let notice = world.until("the notice", |world| world.said_by(&room, &bot).pop()).await;
     assert!(notice.contains("this person takes no messages"), "{notice}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_realtime_connection_texts_go_over_http() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.sim.inject(world.anna_account.pk, Fault::RefuseConnect { code: 3 }, 1000).unwrap();
+    world.sim.cut_connections(world.anna_account.pk).unwrap();
+    world.homeserver.send_text(&room, &world.anna.id, "by HTTP").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["by HTTP".to_owned()]).await;
+    assert_eq!(
+        world.sim.recorded_requests().iter().filter(|request| request.path.contains("broadcast/text")).count(),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_instagram_holds_back_and_loses_nothing() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let fault = Fault::RejectSend { status_code: 500, message: "try later".into() };
+    world.sim.inject_on(world.anna_account.pk, "132", fault, 2).unwrap();
+    for n in 0..5 {
+        world.homeserver.send_text(&room, &world.anna.id, &format!("out {n}")).unwrap();
+    }
+    world.expect_written(&thread, &world.anna_account, &numbered("out", 5)).await;
+}

@@ -4,6 +4,7 @@
 
 mod commands;
 mod faults;
+mod groups;
 mod text;
 #[expect(dead_code, reason = "the crash tests use the rest")]
 mod world;

@@ -62,6 +62,18 @@ impl World {
         world
     }
 
+    /// Has another Matrix user log in with another account.
+    pub(crate) async fn log_in(&self, name: &str, account: &Account) -> User {
+        let user = self.homeserver.register(name, "secret").unwrap();
+        let room = self.homeserver.create_room(&user.id, &[]).unwrap();
+        self.homeserver.invite(&room, &user.id, &self.bot()).unwrap();
+        self.wait_for_bot(&room, 0).await;
+        self.homeserver.send_text(&room, &user.id, &format!("login {}", account.sessionid)).unwrap();
+        assert!(self.wait_for_bot(&room, 1).await.starts_with("Logged in"));
+        self.sim.wait_for_subscription(account.pk, DEADLINE).await.unwrap();
+        user
+    }
+
     /// Invites the bot and logs in with Anna's session.
     pub(crate) async fn log_in_anna(&mut self) {
         let session = self.anna_account.sessionid.clone();

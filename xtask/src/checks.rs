@@ -76,8 +76,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
 }
 
 async fn cargo(arguments: &[&str], variables: &[(&str, OsString)]) -> anyhow::Result<((), Option<String>)> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = tokio::process::Command::from(Command::new(cargo));
+    let mut command = tokio::process::Command::from(xtask::cargo::cargo());
     command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
     let status = command.status().await.context("cannot run cargo")?;
     if !status.success() {

@@ -26,7 +26,10 @@ pub(super) async fn prepare(
         return Ok(Plan::nothing(row));
     }
     let portal = room::ensure(bridge, login, thread, item.sender.as_ref()).await?;
-    if !bridge.store.mapping_of_item(portal.id, &item.id).await?.is_empty() {
+    // The outbox first: a send leaves it in the commit that maps it.
+    if is_being_sent(bridge, &portal, item).await?
+        || !bridge.store.mapping_of_item(portal.id, &item.id).await?.is_empty()
+    {
         return Ok(Plan::nothing(row));
     }
     let Some(room) = portal.room.clone() else { return Err(StepError::Later("room")) };
@@ -54,6 +57,18 @@ pub(super) async fn prepare(
         })
         .collect();
     Ok(Plan { row: row.clone(), events })
+}
+
+/// Whether the item is what a user is sending into this very room: another login in the group heard it before the send
+/// was settled. (What a login hears of its own sends never comes this far.)
+async fn is_being_sent(bridge: &Bridge, portal: &Portal, item: &Item) -> Result<bool, StepError> {
+    let (Some(sender), Some(context)) = (&item.sender, &item.client_context) else { return Ok(false) };
+    let sender = LoginId::new(sender.as_str());
+    let same_room = portal.key.receiver.as_ref().is_none_or(|receiver| *receiver == sender);
+    if !same_room || bridge.store.login(&sender).await?.is_none() {
+        return Ok(false);
+    }
+    Ok(bridge.store.event_of_request(&context.clone().into()).await?.is_some())
 }
 
 async fn facts(bridge: &Bridge, portal: &Portal, item: &Item) -> Result<IncomingFacts, StepError> {

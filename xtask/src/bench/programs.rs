@@ -21,7 +21,7 @@ impl Programs {
     /// Builds what is not up to date; cargo shows its progress.
     pub(super) fn build() -> anyhow::Result<Self> {
         const PACKAGES: [&str; 3] = ["puppetgram", "instagram-sim", "homeserver-sim"];
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = xtask::cargo::cargo();
         cargo.args(["build", "--release", "--bins", "--message-format=json-render-diagnostics"]);
         cargo.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
         let built = cargo.stderr(Stdio::inherit()).output().context("cargo cannot be started")?;

@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use instagram_sim::{Account, Sim, SimOptions, control};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+use xtask::cargo::cargo;
 use xtask::matrix::Client;
 use xtask::servers::{SERVER_NAME, Synapse, environment, free_port};
 
@@ -177,8 +178,7 @@ fn tail(log: &Path) -> String {
 
 /// Builds the bridge and returns the program.
 fn build() -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo).args(["build", "--package", "puppetgram"]).status().context("cannot run cargo")?;
+    let built = cargo().args(["build", "--package", "puppetgram"]).status().context("cannot run cargo")?;
     if !built.success() {
         bail!("the build failed");
     }

@@ -1,0 +1,60 @@
+//! Several users of one bridge in one thread: nothing appears twice, each speaks through their own login.
+
+use crate::world::World;
+
+fn numbered(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{prefix} {n}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_users_in_a_group_share_one_room_and_nothing_appears_twice() {
+    let world = World::start().await;
+    let carol_account = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let carol = world.log_in("carol", &carol_account).await;
+    let members = [world.anna_account.pk, carol_account.pk, world.bob.pk];
+    let thread = world.sim.create_thread(&members, Some("Friends")).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    let invited = |world: &World| world.homeserver.rooms_of(&carol.id).contains(&room).then_some(());
+    world.until("Carol's invitation", invited).await;
+    world.homeserver.join(&room, &carol.id).unwrap();
+    for n in 0..20 {
+        world.sim.send_text(world.bob.pk, &thread, &format!("bob {n}")).unwrap();
+        world.homeserver.send_text(&room, &world.anna.id, &format!("anna {n}")).unwrap();
+        world.homeserver.send_text(&room, &carol.id, &format!("carol {n}")).unwrap();
+    }
+    let mut expected = vec!["first".to_owned()];
+    expected.extend(numbered("bob", 20));
+    world.expect_said(&room, &world.ghost(&world.bob), &expected).await;
+    world.expect_written(&thread, &world.anna_account, &numbered("anna", 20)).await;
+    world.expect_written(&thread, &carol_account, &numbered("carol", 20)).await;
+    world.sim.send_text(world.bob.pk, &thread, "end").unwrap();
+    world.until("the end", |world| world.event(&room, "end")).await;
+    for account in [&world.anna_account, &carol_account] {
+        assert_eq!(world.said_by(&room, &world.ghost(account)), Vec::<String>::new(), "echoes are not bridged");
+    }
+    let portals = world.homeserver.rooms();
+    let key = format!("dev.puppetgram://instagram/{thread}");
+    assert_eq!(portals.iter().filter(|room| world.homeserver.state(room, "m.bridge", &key).is_some()).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_users_who_talk_to_each_other_have_a_room_each() {
+    let world = World::start().await;
+    let carol_account = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let carol = world.log_in("carol", &carol_account).await;
+    let thread = world.chat_with(&carol_account);
+    world.sim.send_text(carol_account.pk, &thread, "hello").unwrap();
+    let key = format!("dev.puppetgram://instagram/{thread}");
+    let room_of = |user: &str| {
+        let rooms = world.homeserver.rooms_of(user);
+        rooms.into_iter().find(|room| world.homeserver.state(room, "m.bridge", &key).is_some())
+    };
+    let annas = world.until("Anna's room", |_| room_of(&world.anna.id)).await;
+    let carols = world.until("Carol's room", |_| room_of(&carol.id)).await;
+    assert_ne!(annas, carols);
+    world.homeserver.join(&annas, &world.anna.id).unwrap();
+    world.homeserver.send_text(&annas, &world.anna.id, "hi Carol").unwrap();
+    world.until("Anna's words in Carol's room", |world| world.event(&carols, "hi Carol")).await;
+    assert_eq!(world.said_by(&annas, &world.ghost(&carol_account)), ["hello"]);
+    assert_eq!(world.said_by(&annas, &world.ghost(&world.anna_account)), Vec::<String>::new());
+}
