@@ -28,7 +28,7 @@ pub fn notice_transaction(dedup_key: &str, kind: &str) -> RequestId {
 /// Instagram's client context for one item made from a Matrix event: milliseconds in the upper bits, as the app does
 /// it, and 22 bits of a hash in the lower ones, so that it is repeatable.
 ///
-/// Assumption: the server does not compare the time part with its clock (instagram-protocol 4.3).
+/// Assumption: the server does not compare the time part with its clock (docs/protocol.md).
 pub fn client_context(event: &EventId, at: Timestamp, part: i64) -> ClientContext {
     let digest = digest(&["v1", event.as_str(), &part.to_string()]);
     let low = u64::from(u32::from_be_bytes([0, digest[0], digest[1], digest[2]]) & 0x3f_ffff);

@@ -213,7 +213,7 @@ impl Remote {
         }
     }
 
-    /// What a refusal on the realtime connection means (instagram-protocol 4.2, 8.16).
+    /// What a refusal on the realtime connection means (docs/protocol.md).
     fn rejected(
         &self,
         status: Option<u16>,

@@ -96,10 +96,9 @@ async fn deny() -> anyhow::Result<((), Option<String>)> {
 
 async fn prepare() -> anyhow::Result<(Environment, Option<String>)> {
     let environment = tokio::task::spawn_blocking(environment).await??;
-    if environment.node_modules.is_none() {
-        bail!("node and npm are not installed, one of the Instagram clients needs them: install Node.js 20 or newer");
-    }
-    Ok((environment, None))
+    let without_node = "Node.js and npm are not on this machine: the client instagram_mqtt is not run";
+    let remark = environment.node_modules.is_none().then(|| without_node.to_owned());
+    Ok((environment, remark))
 }
 
 async fn start_postgres() -> anyhow::Result<(Postgres, Option<String>)> {
@@ -112,6 +111,7 @@ fn variables(environment: &Environment, postgres: &Postgres) -> Vec<(&'static st
         ("PUPPETGRAM_TEST_POSTGRES", postgres.url("postgres").into()),
         ("PUPPETGRAM_PYTHON", environment.python.clone().into()),
     ];
-    variables.extend(environment.node_modules.clone().map(|modules| ("PUPPETGRAM_NODE_MODULES", modules.into())));
+    let modules = environment.node_modules.clone().map_or_else(|| "none".into(), OsString::from);
+    variables.push(("PUPPETGRAM_NODE_MODULES", modules));
     variables
 }
