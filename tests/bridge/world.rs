@@ -132,6 +132,8 @@ impl World {
             })
         };
         let room = self.until("the portal", found).await;
+        let invited = |world: &Self| world.homeserver.rooms_of(&world.anna.id).contains(&room).then_some(());
+        self.until("Anna's invitation", invited).await;
         self.homeserver.join(&room, &self.anna.id).unwrap();
         room
     }

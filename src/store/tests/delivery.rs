@@ -55,7 +55,7 @@ pub(super) async fn rows_come_back_in_order_and_as_they_were(world: &World) {
 
     let rows = ready(&store, "t").await;
     let payloads: Vec<_> = rows.iter().map(|row| row.payload.clone()).collect();
-    let mut expected: Vec<_> = texts.iter().map(|text| text.replace('\0', "\u{fffd}")).collect();
+    let mut expected: Vec<_> = texts.iter().map(|text| (*text).to_owned()).collect();
     expected.push("payload of last".to_owned());
     assert_eq!(payloads, expected);
     assert!(rows.is_sorted_by_key(|row| row.id));
@@ -255,7 +255,8 @@ pub(super) async fn a_failed_row_is_parked_and_its_lane_goes_on(world: &World) {
     let parked = store.parked_rows().await.unwrap();
     assert_eq!((parked.count, parked.reasons), (2, vec![("unreadable".to_owned(), 2)]));
     let kept = world.column::<String>("SELECT payload FROM inbox WHERE state = 'failed' ORDER BY id").await;
-    assert_eq!(kept, ["payload of a", "payload of b"]);
+    assert_eq!(kept.len(), 2, "a failed row keeps its payload");
+    assert!(kept.iter().all(|payload| !payload.is_empty() && !payload.contains("payload of")), "and it rests sealed");
     assert_eq!(store.inbox_depth(), 1);
 }
 

@@ -70,7 +70,9 @@ fn make_virtual_environment(system: &str, directory: &Path) -> anyhow::Result<()
 }
 
 fn node_modules() -> anyhow::Result<Option<PathBuf>> {
-    if let Some(given) = std::env::var_os("PUPPETGRAM_NODE_MODULES").filter(|value| !value.is_empty() && value != "none") {
+    if let Some(given) =
+        std::env::var_os("PUPPETGRAM_NODE_MODULES").filter(|value| !value.is_empty() && value != "none")
+    {
         return Ok(Some(given.into()));
     }
     let version = |program: &str| run(Command::new(program).arg("--version")).ok();
