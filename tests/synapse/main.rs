@@ -51,7 +51,17 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     rustls::crypto::ring::default_provider().install_default().ok();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(run(&chosen))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(until_signal(run(&chosen)))
+}
+
+/// A signal drops the world, and with it Synapse and the bridge.
+async fn until_signal(work: impl Future<Output = ExitCode>) -> ExitCode {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
+    tokio::select! {
+        code = work => code,
+        _ = terminate.recv() => ExitCode::FAILURE,
+        _ = tokio::signal::ctrl_c() => ExitCode::FAILURE,
+    }
 }
 
 async fn run(chosen: &[(&str, Scenario)]) -> ExitCode {

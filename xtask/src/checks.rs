@@ -77,7 +77,11 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
 
 async fn cargo(arguments: &[&str], variables: &[(&str, OsString)]) -> anyhow::Result<((), Option<String>)> {
     let mut command = tokio::process::Command::from(xtask::cargo::cargo());
-    command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+    command
+        .args(arguments)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     let status = command.status().await.context("cannot run cargo")?;
     if !status.success() {
         bail!("{status}");

@@ -31,7 +31,17 @@ fn main() -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.command {
         Command::Demo(options) => runtime.block_on(demo::run(&options)),
-        Command::Test => runtime.block_on(checks::run()),
+        Command::Test => runtime.block_on(until_signal(checks::run())),
         Command::Bench(options) => runtime.block_on(bench::run(&options)).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Works until done or told to end. The work is dropped then, and with it the servers it has started.
+async fn until_signal(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = work => result,
+        _ = terminate.recv() => anyhow::bail!("ended by SIGTERM"),
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
     }
 }
