@@ -17,6 +17,8 @@ mod synapse;
 mod throughput;
 mod world;
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
@@ -29,6 +31,9 @@ pub(crate) struct Options {
     /// Fewer messages and repetitions: a look, not a measurement.
     #[arg(long)]
     quick: bool,
+    /// Measure the programs in this directory instead of building them.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
     /// What to measure; everything if left out.
     sections: Vec<Section>,
 }
@@ -73,7 +78,10 @@ const QUICK: Effort = Effort { messages: 2000, probes: 100, starts: 5, ..FULL };
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let effort = if options.quick { &QUICK } else { &FULL };
     let sections = if options.sections.is_empty() { Section::value_variants() } else { &options.sections };
-    let programs = Programs::build().context("the programs cannot be built")?;
+    let programs = match &options.programs {
+        Some(directory) => Programs::in_directory(directory),
+        None => Programs::build().context("the programs cannot be built")?,
+    };
     let mut report = Report::default();
     for section in sections {
         eprintln!("bench: {section:?}");

@@ -1,5 +1,8 @@
 //! One message at a time: how long from its sending to its arrival.
 
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,6 +13,8 @@ use tokio::time::Instant;
 use super::Effort;
 use super::call::encode;
 use super::chats::Chats;
+use super::metrics::Counters;
+use super::process;
 use super::programs::Programs;
 use super::report::{Aim, Figure, Report, percentile};
 use super::world::World;
@@ -34,7 +39,55 @@ pub(super) async fn measure(programs: &Programs, effort: &Effort, report: &mut R
         }
     }
     report_latencies(report, "small homeserver", &floor, &to_matrix, &to_instagram);
+    let before = settled(&world).await?;
+    for _ in 0..effort.probes {
+        probe.inward().await?;
+    }
+    let between = settled(&world).await?;
+    for _ in 0..effort.probes {
+        probe.outward().await?;
+    }
+    let after = settled(&world).await?;
+    for (way, happened) in [("to Matrix", between.since(&before)), ("to Instagram", after.since(&between))] {
+        if let Some(commits) = happened.commits {
+            let what = format!("database transactions, one message at a time, {way}");
+            report.plain(what, commits / effort.probes as f64, "per message");
+        }
+    }
+    let [appended, overwritten] = flushes(world.bridge.directory().join("flush"), effort.probes).await?;
+    for (what, took) in [("a growing file", appended), ("a file that is there", overwritten)] {
+        for (name, share) in [("p50", 0.5), ("p95", 0.95)] {
+            report.plain(format!("disk: 4 KiB flushed into {what}, {name}"), percentile(&took, share), "ms");
+        }
+    }
     Ok(())
+}
+
+/// Counters once the bridge is done with everything.
+async fn settled(world: &World) -> anyhow::Result<Counters> {
+    process::settled_cpu(world.bridge.pid()?).await?;
+    Counters::read(world).await
+}
+
+/// What a write takes that has to be on the disk where the database is: a transaction cannot be faster. The log of
+/// SQLite grows first and is written over later, and a file system may take longer for the one than for the other.
+async fn flushes(path: PathBuf, count: usize) -> anyhow::Result<[Vec<f64>; 2]> {
+    let measure = move || {
+        let mut file = File::create(path)?;
+        let mut pass = || {
+            file.rewind()?;
+            let mut took = Vec::with_capacity(count);
+            for _ in 0..count {
+                let started = Instant::now();
+                file.write_all(&[7; 4096])?;
+                file.sync_data()?;
+                took.push(started.elapsed().as_secs_f64() * 1000.0);
+            }
+            anyhow::Ok(took)
+        };
+        anyhow::Ok([pass()?, pass()?])
+    };
+    tokio::task::spawn_blocking(measure).await?
 }
 
 /// The floor first, then each way beside it.

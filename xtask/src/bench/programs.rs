@@ -10,6 +10,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
+const PACKAGES: [&str; 3] = ["puppetgram", "instagram-sim", "homeserver-sim"];
+
 /// Where the built programs are.
 pub(super) struct Programs {
     pub(super) bridge: PathBuf,
@@ -18,15 +20,20 @@ pub(super) struct Programs {
 }
 
 impl Programs {
+    /// Those in a directory, built by somebody else.
+    pub(super) fn in_directory(directory: &Path) -> Self {
+        let [bridge, instagram, homeserver] = PACKAGES.map(|name| directory.join(name));
+        Self { bridge, instagram, homeserver }
+    }
+
     /// Builds what is not up to date; cargo shows its progress.
     pub(super) fn build() -> anyhow::Result<Self> {
-        const PACKAGES: [&str; 3] = ["puppetgram", "instagram-sim", "homeserver-sim"];
         let mut cargo = xtask::cargo::cargo();
         cargo.args(["build", "--release", "--bins", "--message-format=json-render-diagnostics"]);
         cargo.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
         let built = cargo.stderr(Stdio::inherit()).output().context("cargo cannot be started")?;
         if !built.status.success() {
-            bail!("cargo build failed");
+            bail!("cargo build failed ({})", built.status);
         }
         let messages = String::from_utf8_lossy(&built.stdout);
         let artifacts: Vec<Value> = messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
