@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::domain::ids::LoginId;
 use crate::domain::notice::Notice;
 use crate::domain::record::{Login, LoginState};
-use crate::inbox::Receiver;
+use crate::inbox::{Order, Receiver};
 use crate::lane::{Lanes, StepError};
 use crate::login::Sessions;
 use crate::matrix::appservice;
@@ -41,6 +41,8 @@ pub struct Bridge {
     pub lanes: Lanes,
     /// Every task.
     pub tasks: Tasks,
+    /// Order of the homeserver's transactions.
+    pub order: Order,
     bot: OwnedUserId,
     /// Users whose next message is their session, and where.
     pending_logins: Mutex<HashMap<OwnedUserId, OwnedRoomId>>,
@@ -110,7 +112,9 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
     let network = Network::new(config)?;
     let listen = config.listen_address();
     let listener = TcpListener::bind(&listen).await.with_context(|| listen_hint(&listen))?;
+    let order = Order::new(store.last_transaction().await?.as_deref());
     let bridge = Arc::new(Bridge {
+        order,
         config: Arc::clone(config),
         store,
         matrix,

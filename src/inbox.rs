@@ -1,5 +1,7 @@
 //! Accepting: what arrives from the homeserver becomes rows of the inbox, committed before it is confirmed.
 
+mod order;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use crate::domain::record::{NewRow, Origin};
 use crate::matrix::{Busy, Inbox};
 use crate::portal::ghost;
 use crate::{failpoint, runtime};
+
+pub use order::Order;
 
 /// Pending rows at which both sides are made to wait.
 const DEEP: i64 = 20_000;
@@ -37,6 +41,17 @@ pub async fn has_room(bridge: &Bridge, patience: Duration) -> bool {
     }
 }
 
+/// Has the homeserver send again what we refused, without the pause it makes by itself.
+fn resume_soon(bridge: &Arc<Bridge>) {
+    let task = Arc::clone(bridge);
+    bridge.tasks.spawn("resume", async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if let Err(error) = task.matrix.ping(&task.config.appservice.id).await {
+            tracing::info!(%error, "the homeserver will come again by itself");
+        }
+    });
+}
+
 /// Receives what the listener hears.
 pub struct Receiver(pub Arc<Bridge>);
 
@@ -50,6 +65,11 @@ impl Inbox for Receiver {
     ) -> Result<(), Busy> {
         let bridge = &self.0;
         if !has_room(bridge, PATIENCE).await {
+            return Err(Busy);
+        }
+        if bridge.order.is_overtaking(txn_id) {
+            tracing::info!(txn_id, "a transaction has overtaken an earlier one; asking for that first");
+            resume_soon(bridge);
             return Err(Busy);
         }
         let rows: Vec<NewRow> = events.into_iter().filter_map(|event| row(bridge, event)).collect();

@@ -19,8 +19,6 @@ const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// What accepting did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Accepted {
-    /// False when this homeserver transaction was accepted before.
-    pub fresh: bool,
     /// The lanes that got rows, each once.
     pub lanes: Vec<LaneKey>,
 }
@@ -104,6 +102,11 @@ impl Store {
             Answer::Accepted(accepted) => Ok(accepted),
             _ => Err(Answer::unexpected()),
         }
+    }
+
+    /// The homeserver transaction that was accepted last.
+    pub async fn last_transaction(&self) -> Result<Option<String>, StoreError> {
+        read!(self, delivery::last_transaction())
     }
 
     /// The lanes that have pending rows.

@@ -240,6 +240,5 @@ fn every_kind_of_item_says_what_it_is_and_where_to_see_it() {
         assert_eq!(item.best_text().as_deref(), *text, "{name}");
         assert_eq!(item.best_link().as_deref(), *link, "{name}");
         assert_eq!(item.kind() == Kind::Text, matches!(*name, "text" | "like" | "link"), "{name}");
-        assert_eq!(item.raw.is_none(), item.kind() == Kind::Text, "{name}");
     }
 }

@@ -56,10 +56,10 @@ pub(in crate::store) async fn parked_reasons(conn: &mut Conn) -> Found<Vec<(Stri
 /// Accepts the rows of each acceptance together with its transaction id or its cursor. Returns what each did, and how
 /// many rows became pending.
 pub(super) async fn accept(conn: &mut Conn, given: &[&Acceptance]) -> Found<(Vec<Accepted>, i64)> {
-    let fresh = insert_transactions(conn, given).await?;
+    note_transactions(conn, given).await?;
     let known = known_echoes(conn, given).await?;
     let mut wanted = Vec::new();
-    for (acceptance, _) in given.iter().zip(&fresh).filter(|(_, fresh)| **fresh) {
+    for acceptance in given {
         let unknown = acceptance.rows.iter().filter(|row| !is_known(row, acceptance, &known));
         wanted.extend(unknown.map(|row| (row, acceptance.now)));
     }
@@ -69,42 +69,36 @@ pub(super) async fn accept(conn: &mut Conn, given: &[&Acceptance]) -> Found<(Vec
     save_cursors(conn, given).await?;
 
     let mut accepted = Vec::with_capacity(given.len());
-    for (acceptance, fresh) in given.iter().zip(fresh) {
+    for acceptance in given {
         let mut lanes = Vec::new();
         let mut seen = HashSet::new();
         for row in &acceptance.rows {
-            if fresh && inserted.remove(&row.dedup_key) && seen.insert(&row.lane) {
+            if inserted.remove(&row.dedup_key) && seen.insert(&row.lane) {
                 lanes.push(row.lane.clone());
             }
         }
-        accepted.push(Accepted { fresh, lanes });
+        accepted.push(Accepted { lanes });
     }
     Ok((accepted, count))
 }
 
-/// Says of each acceptance whether it is new. What comes from a session always is.
-async fn insert_transactions(conn: &mut Conn, given: &[&Acceptance]) -> Found<Vec<bool>> {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        id: &'a str,
-        at: Timestamp,
+/// Remembers the ids of the homeserver's transactions. They decide nothing: Synapse counts anew after a restart, so
+/// that a known id may carry new events. What makes a repetition harmless is the key of each row.
+async fn note_transactions(conn: &mut Conn, given: &[&Acceptance]) -> Found<()> {
+    const SQL: &str = "INSERT INTO homeserver_txn (id, accepted_at) VALUES ($1, $2)
+        ON CONFLICT (id) DO UPDATE SET accepted_at = EXCLUDED.accepted_at";
+    for acceptance in given {
+        if let Source::Transaction { id } = &acceptance.source {
+            sqlx::query(SQL).bind(id).bind(acceptance.now.0).execute(&mut *conn).await?;
+        }
     }
-    const SQL: &str = "INSERT INTO homeserver_txn (id, accepted_at)
-        SELECT value ->> 'id', CAST(value ->> 'at' AS BIGINT) FROM json_each(CAST($1 AS jsontext)) WHERE true
-        ON CONFLICT (id) DO NOTHING RETURNING id";
-    let ids = json_rows(given.iter().filter_map(|acceptance| match &acceptance.source {
-        Source::Transaction { id } => Some(Row { id, at: acceptance.now }),
-        Source::Session { .. } => None,
-    }));
-    let mut inserted: HashSet<String> = HashSet::new();
-    if let Some(ids) = ids {
-        inserted.extend(sqlx::query_scalar::<_, String>(SQL).bind(ids).fetch_all(conn).await?);
-    }
-    let is_fresh = |acceptance: &&Acceptance| match &acceptance.source {
-        Source::Transaction { id } => inserted.remove(id),
-        Source::Session { .. } => true,
-    };
-    Ok(given.iter().map(is_fresh).collect())
+    Ok(())
+}
+
+/// The id of the transaction that was accepted last; of several at the same time, the highest number.
+pub(in crate::store) async fn last_transaction(conn: &mut Conn) -> Found<Option<String>> {
+    const SQL: &str = "SELECT id FROM homeserver_txn ORDER BY accepted_at DESC, LENGTH(id) DESC, id DESC LIMIT 1";
+    Ok(sqlx::query_scalar(SQL).fetch_optional(conn).await?)
 }
 
 /// Which echoes need no row.
