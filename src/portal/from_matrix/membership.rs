@@ -15,12 +15,12 @@ pub(super) async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<()
     if !invited || event.sender == *bridge.bot() {
         return Ok(());
     }
+    // The very first invitation may come before the start has registered the bot.
+    bridge.matrix.ensure_registered(bridge.bot()).await?;
     if bridge.config.permission(&event.sender) < Permission::User {
         tracing::info!(user = %event.sender, "invitation declined: no permission");
         return quietly(bridge.matrix.leave(&Intent::Bot, &event.room_id).await);
     }
-    // The very first invitation may come before the start has registered the bot.
-    bridge.matrix.ensure_registered(bridge.bot()).await?;
     match bridge.matrix.join_as(&Intent::Bot, &event.room_id).await {
         Ok(()) => {}
         Err(error) if error.is_transient() => return Err(error.into()),
