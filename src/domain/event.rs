@@ -16,11 +16,48 @@ pub struct RemoteEvent {
 pub enum RemoteEventKind {
     /// A new item.
     Message(Item),
+    /// An item is different now: its text, its reactions, its media.
+    Changed(Item),
     /// An item was unsent.
     Removed(ItemId),
+    /// Somebody reacted to an item, or took that back.
+    Reaction {
+        /// To what.
+        item: ItemId,
+        /// Who.
+        sender: RemoteUserId,
+        /// With what; none: taken back.
+        emoji: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody has read up to an item.
+    Seen {
+        /// Who.
+        reader: RemoteUserId,
+        /// The last one read.
+        item: Option<ItemId>,
+        /// Its time.
+        at: Timestamp,
+    },
     /// A thread's title, members or picture changed, or a thread is new.
     ThreadChanged(Box<RemoteThread>),
-    /// Known, and of no consequence for a room (seen states, typing, themes).
+    /// The thread is gone from this login's inbox: deleted, or the login is in it no more.
+    ThreadRemoved,
+    /// A group has another picture, or none.
+    Image(Option<Picture>),
+    /// Somebody was made an admin of a group, or is none any more.
+    Admin {
+        /// Who.
+        user: RemoteUserId,
+        /// Made.
+        granted: bool,
+    },
+    /// Whether an admin has to let new members in.
+    ApprovalRequired(bool),
+    /// Whether what is written disappears once it is read.
+    VanishMode(bool),
+    /// Known, and of no consequence for a room (themes, calls' states).
     Ignored,
     /// Could not be understood; the raw text stays in the row.
     Undecodable {
@@ -44,6 +81,12 @@ pub struct Item {
     pub reply_to: Option<ReplyTo>,
     /// What it says.
     pub content: ItemContent,
+    /// Instagram's item type.
+    pub kind: String,
+    /// Everybody's reactions, when the item speaks of them.
+    pub reactions: Option<Vec<(RemoteUserId, String)>>,
+    /// Disappears once it is read.
+    pub vanishing: bool,
 }
 
 /// Names an earlier item.
@@ -97,6 +140,47 @@ pub struct RemoteThread {
     pub image: Option<Picture>,
     /// Latest items, oldest first.
     pub items: Vec<Item>,
+    /// Members who may administrate.
+    pub admins: Vec<RemoteUserId>,
+    /// How far each member has read: the time of the last message.
+    pub seen: Vec<(RemoteUserId, Timestamp)>,
+    /// What is written now disappears once it is read.
+    pub vanish_mode: bool,
+    /// An admin has to let new members in.
+    pub approval_required: bool,
+}
+
+impl RemoteThread {
+    /// A direct chat of which nothing more is known.
+    pub fn direct(id: ThreadId, users: Vec<RemoteUser>) -> Self {
+        Self {
+            id,
+            is_group: false,
+            pending: false,
+            title: None,
+            users,
+            image: None,
+            items: Vec::new(),
+            admins: Vec::new(),
+            seen: Vec::new(),
+            vanish_mode: false,
+            approval_required: false,
+        }
+    }
+}
+
+impl ItemContent {
+    /// All that makes this content differ from another, as one text. Addresses of media do not count: they are signed
+    /// anew every time.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Text { text, .. } => format!("text {text}"),
+            Self::Unsupported { item_type, summary, text, .. } => {
+                format!("other {item_type} {summary} {}", text.as_deref().unwrap_or_default())
+            }
+            Self::Admin(line) => format!("admin {}", line.as_deref().unwrap_or_default()),
+        }
+    }
 }
 
 /// An Instagram user as far as a ghost shows it.

@@ -25,6 +25,18 @@ pub fn notice_transaction(dedup_key: &str, kind: &str) -> RequestId {
     RequestId::new(BASE32_NOPAD.encode(&digest(&["v1", "notice", dedup_key, kind])[..20]).to_ascii_lowercase())
 }
 
+/// The id of what is done on Matrix for an inbox row that is no message: a reaction, a redaction, an edit.
+pub fn row_transaction(dedup_key: &str, kind: &str, part: usize) -> RequestId {
+    let digest = digest(&["v1", "row", dedup_key, kind, &part.to_string()]);
+    RequestId::new(BASE32_NOPAD.encode(&digest[..20]).to_ascii_lowercase())
+}
+
+/// Names what an item says without telling it: equal for equal words, keyed against guessing.
+pub fn digest_of_content(key: &[u8], words: &str) -> String {
+    let key = data_encoding::HEXLOWER.encode(key);
+    BASE32_NOPAD.encode(&digest(&["v1", "content", &key, words])[..10]).to_ascii_lowercase()
+}
+
 /// Instagram's client context for one item made from a Matrix event: milliseconds in the upper bits, as the app does
 /// it, and 22 bits of a hash in the lower ones, so that it is repeatable.
 ///

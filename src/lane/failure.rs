@@ -141,7 +141,7 @@ pub(super) async fn dispose<F: Future<Output = ()>>(
         Disposition::Refuse(notice) => {
             tracing::warn!(row = row.id.0, %lane, %error, "parked");
             notify::about_row(bridge, row, &notice).await;
-            let parked = Settlement { row: row.id, mappings: Vec::new(), failure: Some(error.to_string()) };
+            let parked = Settlement::failed(row.id, error.to_string());
             bridge.store.settle(vec![parked], now).await
         }
     };

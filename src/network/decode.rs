@@ -2,7 +2,7 @@
 
 use instagram::item::{Item as WireItem, Kind};
 use instagram::sync::{Change, Op, Patch, Target};
-use instagram::thread::{Thread as WireThread, User as WireUser};
+use instagram::thread::{Image, Thread as WireThread, User as WireUser};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{
@@ -23,13 +23,10 @@ struct Payload {
 
 /// What becomes of a patch that was heard.
 pub(super) fn row(login: &LoginId, seq_id: Option<i64>, index: usize, patch: Patch) -> Heard {
-    let (thread, mut key) = match patch.target() {
-        Target::Item { thread, .. } | Target::InboxThread { thread } => {
-            (ThreadId::new(thread), format!("{login}/{}/{index}/{}", seq_id.unwrap_or_default(), patch.path))
-        }
-        Target::Unknown => return Heard::Unknown,
-        _ => return Heard::Ignored,
+    let Some(thread) = thread_of(&patch) else {
+        return if patch.target() == Target::Unknown { Heard::Unknown } else { Heard::Ignored };
     };
+    let mut key = format!("{login}/{}/{index}/{}", seq_id.unwrap_or_default(), patch.path);
     let (mut echo, mut at_us) = (None, 0);
     if patch.op == Op::Add
         && let Change::Item { item, .. } = patch.decode()
@@ -84,18 +81,58 @@ fn own_echo(login: &LoginId, item: &WireItem) -> Option<Echo> {
 /// Reads a row's payload. What cannot be understood is an event too.
 pub fn decode(payload: &str) -> Option<(LoginId, RemoteEvent)> {
     let Payload { login, patch } = serde_json::from_str(payload).ok()?;
-    let thread = match patch.target() {
-        Target::Item { thread, .. } | Target::InboxThread { thread } => ThreadId::new(thread),
-        _ => return None,
-    };
+    let thread = thread_of(&patch)?;
+    let at = |us: Option<i64>| Timestamp(us.unwrap_or_default() / 1000);
     let kind = match patch.decode() {
         Change::Item { item, replaced: false, .. } => RemoteEventKind::Message(to_item(&item)),
+        Change::Item { item, replaced: true, .. } => RemoteEventKind::Changed(to_item(&item)),
         Change::ItemRemoved { item_id, .. } => RemoteEventKind::Removed(ItemId::new(item_id)),
+        Change::Reaction { item_id, user_id, emoji, timestamp_us, .. } => RemoteEventKind::Reaction {
+            item: ItemId::new(item_id),
+            sender: RemoteUserId::new(user_id),
+            emoji: emoji.map(|emoji| plain_emoji(&emoji)),
+            at: at(timestamp_us),
+        },
+        Change::Seen { user_id, item_id, timestamp_us, .. } => RemoteEventKind::Seen {
+            reader: RemoteUserId::new(user_id),
+            item: item_id.map(ItemId::new),
+            at: at(timestamp_us),
+        },
         Change::Thread(thread) => RemoteEventKind::ThreadChanged(Box::new(to_thread(&thread))),
+        Change::ThreadRemoved { .. } => RemoteEventKind::ThreadRemoved,
+        Change::ThreadImage { image, .. } => RemoteEventKind::Image(image.as_ref().map(to_picture)),
+        Change::Admin { user_id, granted, .. } => RemoteEventKind::Admin { user: RemoteUserId::new(user_id), granted },
+        Change::ApprovalRequired { required, .. } => RemoteEventKind::ApprovalRequired(required),
+        Change::VanishMode { on, .. } => RemoteEventKind::VanishMode(on),
         Change::Undecodable { reason } => RemoteEventKind::Undecodable { reason: reason.to_owned() },
-        _ => RemoteEventKind::Ignored,
+        Change::Typing { .. } | Change::Ignored => RemoteEventKind::Ignored,
     };
     Some((LoginId::new(login), RemoteEvent { thread, kind }))
+}
+
+/// The thread of a patch that a room may show something of.
+fn thread_of(patch: &Patch) -> Option<ThreadId> {
+    match patch.target() {
+        Target::Item { thread, .. }
+        | Target::InboxThread { thread }
+        | Target::Reaction { thread, .. }
+        | Target::Seen { thread, .. }
+        | Target::ThreadImage { thread }
+        | Target::Admin { thread, .. }
+        | Target::ApprovalRequired { thread }
+        | Target::VanishMode { thread } => Some(ThreadId::new(thread)),
+        Target::ItemOther { .. }
+        | Target::Typing { .. }
+        | Target::ThreadOther { .. }
+        | Target::User { .. }
+        | Target::Inbox { .. }
+        | Target::Unknown => None,
+    }
+}
+
+/// An emoji as the database takes it: PostgreSQL stores no NUL.
+fn plain_emoji(emoji: &str) -> String {
+    emoji.replace('\0', "").chars().take(64).collect()
 }
 
 fn to_item(item: &WireItem) -> Item {
@@ -109,6 +146,11 @@ fn to_item(item: &WireItem) -> Item {
             client_context: quoted.client_context.as_ref().map(ClientContext::new),
         }),
         content: content(item),
+        kind: item.item_type.clone(),
+        reactions: item.reactions.as_ref().map(|reactions| {
+            reactions.iter().map(|one| (RemoteUserId::new(&one.sender_id), plain_emoji(&one.emoji))).collect()
+        }),
+        vanishing: item.vanish_mode,
     }
 }
 
@@ -138,12 +180,21 @@ pub(super) fn to_thread(thread: &WireThread) -> RemoteThread {
         pending: thread.pending,
         title: thread.title.clone().filter(|title| thread.named && !title.is_empty()),
         users: thread.users.iter().map(to_user).collect(),
-        image: thread
-            .image
-            .as_ref()
-            .map(|image| Picture { id: image.id.clone().unwrap_or_default(), url: image.url.clone() }),
+        image: thread.image.as_ref().map(to_picture),
         items,
+        admins: thread.admin_user_ids.iter().map(RemoteUserId::new).collect(),
+        seen: thread
+            .last_seen
+            .iter()
+            .filter_map(|seen| Some((RemoteUserId::new(&seen.user_id), Timestamp(seen.timestamp_us? / 1000))))
+            .collect(),
+        vanish_mode: thread.vanish_mode,
+        approval_required: thread.approval_required,
     }
+}
+
+fn to_picture(image: &Image) -> Picture {
+    Picture { id: image.id.clone().unwrap_or_default(), url: image.url.clone() }
 }
 
 pub(super) fn to_user(user: &WireUser) -> RemoteUser {

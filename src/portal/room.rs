@@ -16,6 +16,9 @@ use crate::lane::StepError;
 use crate::matrix::{HomeserverError, Intent, NewRoom};
 use crate::network::RemoteError;
 
+/// The power of a ghost whose user is an admin on Instagram.
+const ADMIN_POWER: i64 = 50;
+
 /// Where a thread is on Instagram.
 pub fn link(thread: &ThreadId) -> String {
     format!("https://www.instagram.com/direct/t/{thread}/")
@@ -38,7 +41,11 @@ pub async fn ensure(
 }
 
 /// The portal that shows a thread to a login: shared if the thread is a group, else the login's own.
-async fn portal_for(bridge: &Bridge, login: &LoginId, thread: &ThreadId) -> Result<Option<Portal>, StepError> {
+pub(super) async fn portal_for(
+    bridge: &Bridge,
+    login: &LoginId,
+    thread: &ThreadId,
+) -> Result<Option<Portal>, StepError> {
     let shared = PortalKey { thread: thread.clone(), receiver: None };
     if let Some(portal) = bridge.store.portal(&shared).await? {
         return Ok(Some(portal));
@@ -62,7 +69,7 @@ async fn fetch(
                 users.push(ghost::look_up(bridge, login, sender).await?);
             }
             let id = thread.clone();
-            Ok(RemoteThread { id, is_group: false, pending: false, title: None, users, image: None, items: Vec::new() })
+            Ok(RemoteThread::direct(id, users))
         }
         Err(error) => Err(StepError::Remote { login: login.clone(), error }),
     }
@@ -108,6 +115,10 @@ async fn create(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) ->
     portal.members.sort();
     bridge.store.save_portal(&portal).await?;
     ghost::refresh_pictures(bridge, login, thread, &portal);
+    if thread.is_group {
+        let admins: Vec<_> = thread.admins.iter().map(|admin| (admin.clone(), true)).collect();
+        set_admins(bridge, &portal, &admins).await?;
+    }
     Ok(portal)
 }
 
@@ -225,6 +236,42 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
         update_members(bridge, login, &thread.users, &room, &mut portal).await?;
     }
     bridge.store.save_portal(&portal).await?;
+    if thread.is_group {
+        let admin = |member: &RemoteUserId| (member.clone(), thread.admins.contains(member));
+        set_admins(bridge, &portal, &portal.members.iter().map(admin).collect::<Vec<_>>()).await?;
+        if thread.image.as_ref().map(|image| &image.id) != portal.avatar_id.as_ref() && thread.image.is_some() {
+            ghost::refresh_pictures(bridge, login, thread, &portal);
+        }
+    }
+    Ok(())
+}
+
+/// Gives or takes the powers of a moderator. Nothing is sent when nothing changes.
+pub(super) async fn set_admins(
+    bridge: &Bridge,
+    portal: &Portal,
+    admins: &[(RemoteUserId, bool)],
+) -> Result<(), StepError> {
+    let Some(room) = &portal.room else { return Ok(()) };
+    if admins.is_empty() {
+        return Ok(());
+    }
+    let Some(mut levels) = bridge.matrix.state(room, "m.room.power_levels", "").await? else { return Ok(()) };
+    let before = levels.clone();
+    let Some(users) = levels.as_object_mut().map(|levels| levels.entry("users").or_insert_with(|| json!({}))) else {
+        return Ok(());
+    };
+    let Some(users) = users.as_object_mut() else { return Ok(()) };
+    for (admin, granted) in admins {
+        let user = ghost::user_id(bridge, admin);
+        match granted {
+            true => drop(users.insert(user.to_string(), json!(ADMIN_POWER))),
+            false => drop(users.remove(user.as_str())),
+        }
+    }
+    if levels != before {
+        bridge.matrix.set_state(&Intent::Bot, room, "m.room.power_levels", "", &levels, None).await?;
+    }
     Ok(())
 }
 

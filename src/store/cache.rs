@@ -149,6 +149,8 @@ impl Cache {
             | Write::Confirm { .. }
             | Write::Settle { .. }
             | Write::PutBack { .. }
+            | Write::Apply(_)
+            | Write::AdvanceRead { .. }
             | Write::Prune { .. }
             | Write::SaveSession { .. }
             | Write::SetManagementRoom { .. } => {}

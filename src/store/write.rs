@@ -5,8 +5,10 @@ use tokio::sync::oneshot;
 
 use super::delivery::Accepted;
 use super::error::StoreError;
-use crate::domain::ids::{LoginId, PortalId, PortalKey, RequestId, RowId, ThreadId, Timestamp};
-use crate::domain::record::{Cursor, Ghost, Intended, Login, LoginState, NewRow, OutboxState, Portal, Settlement};
+use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, ThreadId, Timestamp};
+use crate::domain::record::{
+    Cursor, Effect, Ghost, Intended, Login, LoginState, NewRow, OutboxState, Portal, Settlement,
+};
 
 /// What the writer is sent.
 pub(super) enum Message {
@@ -34,6 +36,8 @@ pub(super) enum Write {
     EnsurePortal(PortalKey),
     SavePortal(Portal),
     RemovePortal(PortalId),
+    Apply(Effect),
+    AdvanceRead { portal: PortalId, user: RemoteUserId, at: Timestamp },
     NoteLogin { thread: ThreadId, login: LoginId },
     ForgetLogin { thread: ThreadId, login: LoginId },
     SaveGhost(Ghost),

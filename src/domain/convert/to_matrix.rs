@@ -35,6 +35,29 @@ pub fn to_matrix(item: &Item, facts: &IncomingFacts) -> Vec<Value> {
     }
 }
 
+/// The content of an event that replaces another (an edit), with the fallback for clients that do not know edits.
+pub fn replacement(content: &Value, event: &ruma::EventId) -> Value {
+    let mut fresh = content.clone();
+    if let Some(fresh) = fresh.as_object_mut() {
+        fresh.remove("m.relates_to");
+    }
+    let mut edit = fresh.clone();
+    if let Some(body) = edit["body"].as_str() {
+        edit["body"] = Value::from(format!("* {body}"));
+    }
+    edit["m.new_content"] = fresh;
+    edit["m.relates_to"] = json!({"rel_type": "m.replace", "event_id": event});
+    edit
+}
+
+/// The content of an event that says what another one, which cannot be edited, now says on Instagram.
+pub fn correction(content: &Value, event: &ruma::EventId) -> Value {
+    let mut answer = content.clone();
+    answer["body"] = Value::from(format!("Edited: {}", content["body"].as_str().unwrap_or_default()));
+    answer["m.relates_to"] = json!({"m.in_reply_to": {"event_id": event}});
+    answer
+}
+
 fn text_parts(text: &str, facts: &IncomingFacts) -> Vec<Value> {
     let (msgtype, text) = match text.strip_prefix("/me ") {
         Some(action) => ("m.emote", action),
@@ -84,7 +107,17 @@ mod tests {
     use crate::domain::ids::{ItemId, Timestamp};
 
     fn item(content: ItemContent) -> Item {
-        Item { id: ItemId::new("1"), sender: None, at: Timestamp(0), client_context: None, reply_to: None, content }
+        Item {
+            id: ItemId::new("1"),
+            sender: None,
+            at: Timestamp(0),
+            client_context: None,
+            reply_to: None,
+            content,
+            kind: "text".to_owned(),
+            reactions: None,
+            vanishing: false,
+        }
     }
 
     fn text(text: &str) -> Item {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use ruma::OwnedEventId;
 
-use super::{RoomEvent, Step};
+use super::{RoomEvent, Step, sender, target_of};
 use crate::bridge::Bridge;
 use crate::domain::convert::to_remote::{MessageContent, OutgoingFacts, TextPart, to_remote};
-use crate::domain::event::ReplyTo;
+use crate::domain::event::{ItemContent, ReplyTo};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, Timestamp};
 use crate::domain::notice::Notice;
 use crate::domain::record::{InboxRow, Intended, Mapping, OutboxState, Portal, Settlement};
@@ -18,9 +18,6 @@ use crate::lane::{StepError, Stop};
 use crate::network::Remote;
 use crate::portal::ghost;
 use crate::runtime;
-
-/// How often a message waits for the event it answers to be mapped; then it is sent as if it answered nothing.
-const REPLY_PATIENCE: i64 = 5;
 
 /// What is to be sent for a row.
 pub(super) struct Plan {
@@ -45,20 +42,16 @@ pub(super) async fn prepare(
     };
     let reply_to = match content.reply_target() {
         Some(target) if earlier.iter().any(|plan| plan.event == target) => return Ok(Step::AfterEarlier),
-        Some(target) => reply_target(bridge, target, row.attempts).await?,
+        Some(target) => target_of(bridge, target, row.attempts)
+            .await?
+            .map(|mapping| ReplyTo { item: mapping.item, client_context: mapping.client_context }),
         None => None,
     };
-    let login = sending_login(bridge, event, &portal).await?;
-    let facts = OutgoingFacts {
-        sender_name: sender_name(bridge, &login).await?,
-        reply_to,
-        mentioned: mentioned(bridge, &content).await?,
-        max_characters: bridge.config.max_characters(),
-        notices: bridge.config.bridge_notices(),
-    };
+    let login = sender(bridge, event, &portal).await?;
+    let facts = facts(bridge, &content, &login, reply_to).await?;
     let parts = to_remote(&content, &facts).map_err(StepError::Refuse)?;
     if parts.is_empty() {
-        return if earlier.is_empty() { Ok(Step::Done) } else { Ok(Step::AfterEarlier) };
+        return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
     }
     let at = Timestamp(event.origin_server_ts);
     let parts = (0..).zip(parts).map(|(n, part)| (request_id::client_context(&event.event_id, at, n), part)).collect();
@@ -67,27 +60,26 @@ pub(super) async fn prepare(
     Ok(Step::Planned(Box::new(Plan { row: row.clone(), event, at, portal, remote, parts })))
 }
 
-/// Which login sends this: the sender's own in this thread, else nobody.
-async fn sending_login(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<LoginId, StepError> {
-    let own = bridge.store.logins_of_user(&event.sender).await?;
-    let in_thread = match &portal.key.receiver {
-        Some(receiver) => vec![receiver.clone()],
-        None => bridge.store.logins_in_thread(&portal.key.thread).await?,
-    };
-    own.into_iter().map(|login| login.id).find(|login| in_thread.contains(login)).ok_or_else(|| {
-        let notice = Notice::new("Your message was not sent: you have no Instagram login in this chat.");
-        StepError::Refuse(notice.with_hint("log in to an account that is in it: send `login` to the bridge bot."))
+/// What conversion has to know.
+pub(super) async fn facts(
+    bridge: &Bridge,
+    content: &MessageContent,
+    login: &LoginId,
+    reply_to: Option<ReplyTo>,
+) -> Result<OutgoingFacts, StepError> {
+    Ok(OutgoingFacts {
+        sender_name: sender_name(bridge, login).await?,
+        reply_to,
+        mentioned: mentioned(bridge, content).await?,
+        max_characters: bridge.config.max_characters(),
+        notices: bridge.config.bridge_notices(),
     })
 }
 
-/// The item an event stands for. An unknown one may only not be settled yet, so there is a little patience.
-async fn reply_target(bridge: &Bridge, target: &str, attempts: i64) -> Result<Option<ReplyTo>, StepError> {
-    let Ok(target) = OwnedEventId::try_from(target) else { return Ok(None) };
-    match bridge.store.mapping_of_event(&target).await?.into_iter().next() {
-        Some(mapping) => Ok(Some(ReplyTo { item: mapping.item, client_context: mapping.client_context })),
-        None if attempts < REPLY_PATIENCE => Err(StepError::Later("the message it answers")),
-        None => Ok(None),
-    }
+/// The digest that the same text has when Instagram speaks of it.
+pub(super) fn digest(bridge: &Bridge, text: &str) -> String {
+    let content = ItemContent::Text { text: text.to_owned(), mentions: Vec::new() };
+    request_id::digest_of_content(bridge.config.secret_key(), &content.words())
 }
 
 async fn sender_name(bridge: &Bridge, login: &LoginId) -> Result<String, StepError> {
@@ -145,9 +137,9 @@ async fn act(bridge: &Bridge, plans: &[Plan], done: &mut Vec<Settlement>) -> Res
                 let confirmed = bridge.store.confirm(&context.clone().into(), item.as_str()).await;
                 confirmed.map_err(|error| stop(error.into()))?;
             }
-            mappings.push(mapping(plan, context, item));
+            mappings.push(mapping(bridge, plan, context, part, item));
         }
-        done.push(Settlement { row: plan.row.id, mappings, failure: None });
+        done.push(Settlement { mappings, ..Settlement::nothing(plan.row.id) });
     }
     Ok(())
 }
@@ -180,7 +172,7 @@ async fn deliver(plan: &Plan, context: &ClientContext, part: &TextPart) -> Resul
     Ok(item)
 }
 
-fn mapping(plan: &Plan, context: &ClientContext, item: ItemId) -> Mapping {
+fn mapping(bridge: &Bridge, plan: &Plan, context: &ClientContext, part: &TextPart, item: ItemId) -> Mapping {
     Mapping {
         portal: plan.portal.id,
         item,
@@ -189,5 +181,8 @@ fn mapping(plan: &Plan, context: &ClientContext, item: ItemId) -> Mapping {
         sender: plan.remote.login().as_str().to_owned(),
         client_context: Some(context.clone()),
         at: plan.at,
+        kind: Some("text".to_owned()),
+        digest: Some(digest(bridge, &part.text)),
+        unsent: false,
     }
 }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use ruma::OwnedUserId;
+use ruma::{EventId, OwnedUserId};
 
-use super::{Plan, Planned, request};
+use super::{Action, Heard, Outcome, Plan, Planned};
 use crate::bridge::Bridge;
 use crate::domain::convert::to_matrix::{IncomingFacts, to_matrix};
 use crate::domain::event::{Item, ItemContent, ReplyTo};
 use crate::domain::ids::{LoginId, RemoteUserId, ThreadId};
 use crate::domain::record::{InboxRow, Portal};
+use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::portal::{ghost, room};
@@ -39,24 +40,55 @@ pub(super) async fn prepare(
     };
     let facts = facts(bridge, &portal, item).await?;
     let sender = item.sender.as_ref().map_or("", RemoteUserId::as_str);
+    let digest = digest(bridge, item);
     let events = (0..)
         .zip(to_matrix(item, &facts))
-        .map(|(part, content)| {
-            let request = request(&portal, &item.id, sender, part);
-            Planned {
-                content,
-                request,
-                intent: intent.clone(),
-                room: room.clone(),
-                at: Some(item.at).filter(|at| at.0 > 0),
-                portal: portal.id,
-                item: item.id.clone(),
-                sender: sender.to_owned(),
-                client_context: item.client_context.clone(),
-            }
+        .map(|(number, content)| Planned {
+            request: request_id::matrix_transaction(&portal.key, &item.id, "message", sender, number),
+            intent: intent.clone(),
+            sender: sender.to_owned(),
+            portal: portal.id,
+            room: room.clone(),
+            action: Action::Send { kind: "m.room.message", content, at: Some(item.at).filter(|at| at.0 > 0) },
+            outcome: part(item, number, Some(digest.clone())),
         })
         .collect();
-    Ok(Plan { row: row.clone(), events })
+    Ok(Plan { events, ..Plan::nothing(row) })
+}
+
+/// What an event of an item is to the bridge.
+pub(super) fn part(item: &Item, part: i64, digest: Option<String>) -> Outcome {
+    Outcome::Part {
+        item: item.id.clone(),
+        part,
+        client_context: item.client_context.clone(),
+        at: item.at,
+        kind: item.kind.clone(),
+        digest,
+    }
+}
+
+/// Tells whether an item says the same as before, without keeping what it says.
+pub(super) fn digest(bridge: &Bridge, item: &Item) -> String {
+    request_id::digest_of_content(bridge.config.secret_key(), &item.content.words())
+}
+
+/// Who an item's events come from: the sender's ghost, which has to be in the room.
+pub(super) async fn author(heard: &Heard<'_>, item: &Item) -> Result<Intent, StepError> {
+    let Some(sender) = &item.sender else { return Ok(Intent::Bot) };
+    Ok(Intent::As(room::ensure_member(heard.bridge, &heard.portal, &heard.login, sender).await?))
+}
+
+/// Whether an item of this sender may stand in the room under the user's own Matrix account, which nobody else can
+/// edit.
+pub(super) async fn is_of_matrix_user(heard: &Heard<'_>, item: &Item, event: &EventId) -> Result<bool, StepError> {
+    let Some(sender) = &item.sender else { return Ok(false) };
+    if heard.bridge.store.login(&LoginId::new(sender.as_str())).await?.is_none() {
+        return Ok(false);
+    }
+    let Some(room) = &heard.portal.room else { return Ok(false) };
+    let author = heard.bridge.matrix.author(room, event).await?;
+    Ok(author.is_some_and(|author| !heard.bridge.matrix.is_ours(&author)))
 }
 
 /// Whether the item is what a user is sending into this very room: another login in the group heard it before the send
@@ -71,7 +103,7 @@ async fn is_being_sent(bridge: &Bridge, portal: &Portal, item: &Item) -> Result<
     Ok(bridge.store.event_of_request(&context.clone().into()).await?.is_some())
 }
 
-async fn facts(bridge: &Bridge, portal: &Portal, item: &Item) -> Result<IncomingFacts, StepError> {
+pub(super) async fn facts(bridge: &Bridge, portal: &Portal, item: &Item) -> Result<IncomingFacts, StepError> {
     let reply_to = match &item.reply_to {
         Some(reply) => reply_target(bridge, portal, reply).await?,
         None => None,

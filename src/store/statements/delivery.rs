@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::{Conn, rows};
+use super::{Conn, facts, rows};
 use crate::domain::ids::{LaneKey, LoginId, RequestId, RowId, Timestamp};
 use crate::domain::record::{Cursor, InboxRow, Intended, NewRow, OutboxState, Settlement};
 use crate::store::delivery::Accepted;
@@ -297,7 +297,7 @@ pub(super) async fn settle(conn: &mut Conn, settlements: &[(&Settlement, Timesta
         FROM (SELECT CAST(value ->> 'id' AS BIGINT) AS id, CAST(value ->> 'at' AS BIGINT) AS settled_at,
             value ->> 'reason' AS reason FROM json_each(CAST($1 AS jsontext))) AS given
         WHERE inbox.id = given.id AND inbox.state = 'pending'";
-    insert_mappings(conn, settlements).await?;
+    write_down(conn, settlements).await?;
     let ids = json_keys(settlements.iter().map(|(settlement, _)| settlement.row.0));
     let Some(ids) = ids else { return Ok(0) };
     sqlx::query(FORGET).bind(ids).execute(&mut *conn).await?;
@@ -319,7 +319,7 @@ pub(super) async fn settle(conn: &mut Conn, settlements: &[(&Settlement, Timesta
 }
 
 /// Leaves out what belongs to a portal that was removed meanwhile.
-async fn insert_mappings(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -> Found<()> {
+async fn write_down(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -> Found<()> {
     #[derive(Serialize)]
     struct Row<'a> {
         portal: i64,
@@ -329,10 +329,13 @@ async fn insert_mappings(conn: &mut Conn, settlements: &[(&Settlement, Timestamp
         sender: &'a str,
         context: Option<&'a str>,
         at: Timestamp,
+        kind: Option<&'a str>,
+        digest: Option<&'a str>,
     }
-    const SQL: &str = "INSERT INTO message (portal, item, part, event, sender, client_context, sent_at)
+    const SQL: &str = "INSERT INTO message (portal, item, part, event, sender, client_context, sent_at, kind, digest)
         SELECT portal.id, given.value ->> 'item', CAST(given.value ->> 'part' AS BIGINT), given.value ->> 'event',
-            given.value ->> 'sender', given.value ->> 'context', CAST(given.value ->> 'at' AS BIGINT)
+            given.value ->> 'sender', given.value ->> 'context', CAST(given.value ->> 'at' AS BIGINT),
+            given.value ->> 'kind', given.value ->> 'digest'
         FROM json_each(CAST($1 AS jsontext)) AS given
         JOIN portal ON portal.id = CAST(given.value ->> 'portal' AS BIGINT) WHERE true
         ON CONFLICT (item, portal, part) DO NOTHING";
@@ -345,9 +348,14 @@ async fn insert_mappings(conn: &mut Conn, settlements: &[(&Settlement, Timestamp
         sender: &mapping.sender,
         context: mapping.client_context.as_ref().map(|context| context.as_str()),
         at: mapping.at,
+        kind: mapping.kind.as_deref(),
+        digest: mapping.digest.as_deref(),
     }));
     if let Some(mappings) = mappings {
-        sqlx::query(SQL).bind(mappings).execute(conn).await?;
+        sqlx::query(SQL).bind(mappings).execute(&mut *conn).await?;
+    }
+    for effect in settlements.iter().flat_map(|(settlement, _)| &settlement.effects) {
+        facts::apply_effect(conn, effect).await?;
     }
     Ok(())
 }

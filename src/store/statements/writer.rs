@@ -222,6 +222,8 @@ async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer) -> Resu
             }
         }
         Write::RemovePortal(id) => facts::remove_portal(conn, *id).await?,
+        Write::Apply(effect) => facts::apply_effect(conn, effect).await?,
+        Write::AdvanceRead { portal, user, at } => facts::advance_read(conn, *portal, user, *at).await?,
         Write::NoteLogin { thread, login } => facts::note_login(conn, thread, login).await?,
         Write::ForgetLogin { thread, login } => facts::forget_login(conn, thread, login).await?,
         Write::SaveGhost(ghost) => facts::save_ghost(conn, ghost).await?,
