@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::domain::ids::LoginId;
 use crate::domain::notice::Notice;
 use crate::domain::record::{Login, LoginState};
-use crate::inbox::{Order, Receiver};
+use crate::inbox::{self, Contact, Order, Receiver};
 use crate::lane::{Lanes, StepError};
 use crate::login::Sessions;
 use crate::matrix::appservice;
@@ -43,6 +43,8 @@ pub struct Bridge {
     pub tasks: Tasks,
     /// Order of the homeserver's transactions.
     pub order: Order,
+    /// Whether the homeserver reaches us.
+    pub contact: Contact,
     bot: OwnedUserId,
     /// Users whose next message is their session, and where.
     pending_logins: Mutex<HashMap<OwnedUserId, OwnedRoomId>>,
@@ -115,6 +117,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
     let order = Order::new(store.last_transaction().await?.as_deref());
     let bridge = Arc::new(Bridge {
         order,
+        contact: Contact::default(),
         config: Arc::clone(config),
         store,
         matrix,
@@ -136,6 +139,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
         start_login(&bridge, &login).await?;
     }
     keep_house(&bridge);
+    inbox::watch(&bridge);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     Ok(bridge)
 }

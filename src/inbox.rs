@@ -1,5 +1,6 @@
 //! Accepting: what arrives from the homeserver becomes rows of the inbox, committed before it is confirmed.
 
+mod contact;
 mod order;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::matrix::{Busy, Inbox};
 use crate::portal::ghost;
 use crate::{failpoint, runtime};
 
+pub use contact::{Contact, watch};
 pub use order::Order;
 
 /// Pending rows at which both sides are made to wait.
@@ -72,6 +74,7 @@ impl Inbox for Receiver {
             resume_soon(bridge);
             return Err(Busy);
         }
+        bridge.contact.note();
         let rows: Vec<NewRow> = events.into_iter().filter_map(|event| row(bridge, event)).collect();
         failpoint::hit("transaction-before-commit");
         let accepted = bridge.store.accept_transaction(txn_id, rows, runtime::now()).await.map_err(|error| {
