@@ -18,6 +18,7 @@ use crate::lane::{Lanes, StepError};
 use crate::login::Sessions;
 use crate::matrix::appservice;
 use crate::network::{Network, Remote, RemoteError};
+use crate::portal::ephemeral::Ephemeral;
 use crate::runtime::{self, Tasks};
 use crate::store::{Store, StoreOptions};
 use crate::{cli, matrix, metrics};
@@ -45,6 +46,8 @@ pub struct Bridge {
     pub order: Order,
     /// Whether the homeserver reaches us.
     pub contact: Contact,
+    /// Typing and receipts on their way.
+    pub ephemeral: Ephemeral,
     bot: OwnedUserId,
     /// Users whose next message is their session, and where.
     pending_logins: Mutex<HashMap<OwnedUserId, OwnedRoomId>>,
@@ -118,6 +121,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
     let bridge = Arc::new(Bridge {
         order,
         contact: Contact::default(),
+        ephemeral: Ephemeral::default(),
         config: Arc::clone(config),
         store,
         matrix,

@@ -239,14 +239,35 @@ pub struct Bridging {
     pub notices: bool,
     /// Characters Instagram takes in one message; longer texts are sent in parts.
     pub max_characters: usize,
+    /// When Instagram is shown that you have read: `send` when your Matrix client says so, `on_reply` when you write,
+    /// `never`.
+    pub receipts: Receipts,
     /// After this time a message from Matrix that could not be sent is given up, and its sender is told.
     pub give_up_after: Span,
 }
 
 impl Default for Bridging {
     fn default() -> Self {
-        Self { command_prefix: "!ig".into(), notices: true, max_characters: 1000, give_up_after: Span::seconds(3600) }
+        Self {
+            command_prefix: "!ig".into(),
+            notices: true,
+            max_characters: 1000,
+            receipts: Receipts::Send,
+            give_up_after: Span::seconds(3600),
+        }
     }
+}
+
+/// When Instagram is shown that a user has read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Receipts {
+    /// When their Matrix client says so.
+    Send,
+    /// When they write.
+    OnReply,
+    /// At no time.
+    Never,
 }
 
 /// What is written to standard error.

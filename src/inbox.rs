@@ -15,7 +15,7 @@ use crate::bridge::Bridge;
 use crate::domain::ids::LaneKey;
 use crate::domain::record::{NewRow, Origin};
 use crate::matrix::{Busy, Inbox};
-use crate::portal::ghost;
+use crate::portal::{self, ghost};
 use crate::{failpoint, runtime};
 
 pub use contact::{Contact, watch};
@@ -63,7 +63,7 @@ impl Inbox for Receiver {
         &self,
         txn_id: &str,
         events: Vec<Box<RawValue>>,
-        _ephemeral: Vec<Box<RawValue>>,
+        ephemeral: Vec<Box<RawValue>>,
     ) -> Result<(), Busy> {
         let bridge = &self.0;
         if !has_room(bridge, PATIENCE).await {
@@ -85,6 +85,7 @@ impl Inbox for Receiver {
         for lane in accepted.lanes {
             bridge.lanes.wake(bridge, lane);
         }
+        portal::ephemeral::accept(bridge, &ephemeral);
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use crate::domain::ids::LoginId;
 pub use checked::CheckedLogin;
 pub use decode::decode;
 pub use error::{RemoteError, SessionEnd};
-pub use events::{Batch, Events, SessionEvent};
+pub use events::{Batch, Events, SessionEvent, TypingNotice};
 pub use remote::{Proof, Remote, Target};
 
 /// What all logins share: addresses, TLS roots, one HTTP client, pacing.

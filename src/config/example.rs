@@ -133,6 +133,8 @@ bridge:
   #notices: {notices}
   # Characters Instagram takes in one message; longer texts are sent in parts.
   #max_characters: {max_characters}
+  # When Instagram is shown that you have read: `send` (when your Matrix client says so), `on_reply` or `never`.
+  #receipts: send
   # After this time a message that could not be sent to Instagram is given up, and its sender is told.
   #give_up_after: {give_up_after}
 

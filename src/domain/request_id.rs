@@ -48,6 +48,12 @@ pub fn client_context(event: &EventId, at: Timestamp, part: i64) -> ClientContex
     ClientContext::new(((high << 22) | low).to_string())
 }
 
+/// A client context for what is said once and never repeated: typing and receipts.
+pub fn fresh_client_context(now: Timestamp) -> ClientContext {
+    let high = u64::try_from(now.0).unwrap_or(0) & ((1 << 41) - 1);
+    ClientContext::new((high << 22).to_string())
+}
+
 /// The local part of a portal's alias. It is keyed, so that nobody outside can compute which chats are bridged.
 pub fn alias_localpart(prefix: &str, key: &[u8], portal: &PortalKey) -> String {
     let receiver = portal.receiver.as_ref().map_or("", |login| login.as_str());

@@ -12,6 +12,7 @@ use crate::domain::ids::{LoginId, Timestamp};
 use crate::domain::notice::Notice;
 use crate::domain::record::{Cursor, LoginState};
 use crate::network::{Batch, RemoteError, SessionEnd, SessionEvent};
+use crate::portal::ephemeral;
 use crate::{command, failpoint, inbox, runtime};
 
 /// A connection that held this long starts the back-off anew.
@@ -140,6 +141,7 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
                 Ok(()) => events.confirm(batch),
                 Err(end) => return end,
             },
+            SessionEvent::Typing(notice) => ephemeral::typing_on_instagram(bridge, remote.login(), notice),
             SessionEvent::CursorRefused(reason) if refused => {
                 return SessionEnd::Transport(format!("the cursor was refused again after a reconciliation: {reason}"));
             }

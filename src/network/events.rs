@@ -1,16 +1,18 @@
 //! The half of a session that listens: one task owns it, and hands on batches for the inbox.
 
 use std::future::Future;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use instagram::client::realtime as client;
-use instagram::realtime::{AckToken, CloseReason, Event, RealtimeOptions};
+use instagram::realtime::{AckToken, CloseReason, Event, RealtimeOptions, Typing};
 use instagram::session::Session;
 
 use super::decode::{self, Heard};
 use super::error::SessionEnd;
 use super::remote::Remote;
 use super::{Network, random};
+use crate::domain::ids::{RemoteUserId, ThreadId};
 use crate::domain::record::{Cursor, NewRow};
 use crate::runtime;
 
@@ -37,6 +39,37 @@ pub struct Batch {
     acks: Vec<AckToken>,
 }
 
+/// Somebody types, or stopped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TypingNotice {
+    /// Where.
+    pub thread: ThreadId,
+    /// Who.
+    pub user: RemoteUserId,
+    /// False: stopped.
+    pub active: bool,
+    /// How long it is to be shown.
+    pub lasting: Duration,
+}
+
+impl TypingNotice {
+    /// None when it is over already.
+    fn from_realtime(typing: &Typing) -> Option<Self> {
+        let ttl_ms = typing.ttl_ms.unwrap_or(12_000).clamp(0, 60_000);
+        let left = match typing.timestamp_us {
+            Some(at) => (at / 1000).saturating_add(ttl_ms).saturating_sub(runtime::now().0).min(ttl_ms),
+            None => ttl_ms,
+        };
+        let lasting = Duration::from_millis(u64::try_from(left).ok().filter(|left| *left > 0 || !typing.active)?);
+        Some(Self {
+            thread: ThreadId::new(&typing.thread_id),
+            user: RemoteUserId::new(&typing.user_id),
+            active: typing.active,
+            lasting,
+        })
+    }
+}
+
 /// What a session has to react to.
 #[derive(Debug)]
 pub enum SessionEvent {
@@ -44,6 +77,8 @@ pub enum SessionEvent {
     Subscribed,
     /// Something to store.
     Batch(Batch),
+    /// Somebody types, or stopped.
+    Typing(TypingNotice),
     /// The cursor is of no use any more: reconcile over HTTP.
     CursorRefused(String),
     /// The connection is over.
@@ -125,6 +160,11 @@ impl Events {
                 Event::UnknownTopic { topic, size } => {
                     self.remote.note_unknown();
                     tracing::debug!(%topic, size, "unknown topic");
+                }
+                Event::Typing(typing) => {
+                    if let Some(notice) = TypingNotice::from_realtime(&typing) {
+                        return SessionEvent::Typing(notice);
+                    }
                 }
                 _ => {}
             }

@@ -62,12 +62,7 @@ const PATIENCE: i64 = 5;
 
 /// Which login does this: the sender's own in this thread, else nobody.
 async fn sender(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<LoginId, StepError> {
-    let own = bridge.store.logins_of_user(&event.sender).await?;
-    let in_thread = match &portal.key.receiver {
-        Some(receiver) => vec![receiver.clone()],
-        None => bridge.store.logins_in_thread(&portal.key.thread).await?,
-    };
-    own.into_iter().map(|login| login.id).find(|login| in_thread.contains(login)).ok_or_else(|| {
+    super::own_login(bridge, &event.sender, portal).await?.ok_or_else(|| {
         let notice = Notice::new("Your message was not sent: you have no Instagram login in this chat.");
         StepError::Refuse(notice.with_hint("log in to an account that is in it: send `login` to the bridge bot."))
     })

@@ -140,9 +140,14 @@ impl Store {
         read!(self, facts::mapping_of_context(portal, context))
     }
 
-    /// The last event of a portal that is not younger than a time.
-    pub async fn last_mapping(&self, portal: PortalId, not_after: Timestamp) -> Result<Option<Mapping>, StoreError> {
-        read!(self, facts::last_mapping(portal, not_after))
+    /// The last event of a portal that is not younger than a time and does not come from a sender.
+    pub async fn last_mapping(
+        &self,
+        portal: PortalId,
+        not_after: Timestamp,
+        not_from: &str,
+    ) -> Result<Option<Mapping>, StoreError> {
+        read!(self, facts::last_mapping(portal, not_after, not_from))
     }
 
     /// Everybody's reaction to an item.

@@ -204,13 +204,21 @@ pub(crate) struct Setup {
     pub(crate) forget_transactions: bool,
     /// Further lines for the `instagram:` section.
     pub(crate) instagram: String,
+    /// Lines of the `bridge:` section.
+    pub(crate) bridge: String,
     /// Environment of the bridge.
     pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { retention: 20_000, forget_transactions: false, instagram: String::new(), environment: Vec::new() }
+        Self {
+            retention: 20_000,
+            forget_transactions: false,
+            instagram: String::new(),
+            bridge: String::new(),
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -227,7 +235,7 @@ impl BridgeProcess {
         let directory = tempfile::tempdir().unwrap();
         let ca = directory.path().join("ca.pem");
         fs::write(&ca, sim.ca_pem()).unwrap();
-        let config = config(sim, homeserver, port, &ca, directory.path(), &setup.instagram);
+        let config = config(sim, homeserver, port, &ca, directory.path(), setup);
         fs::write(directory.path().join("config.yaml"), config).unwrap();
         Self { directory, port, environment: setup.environment.clone(), child: None }
     }
@@ -326,7 +334,8 @@ impl Drop for BridgeProcess {
     }
 }
 
-fn config(sim: &Sim, homeserver: &Homeserver, port: u16, ca: &Path, directory: &Path, instagram: &str) -> String {
+fn config(sim: &Sim, homeserver: &Homeserver, port: u16, ca: &Path, directory: &Path, setup: &Setup) -> String {
+    let (instagram, bridge) = (&setup.instagram, &setup.bridge);
     let domain = homeserver.server_name();
     format!(
         r#"
@@ -355,6 +364,9 @@ instagram:
   min_send_interval: 0s
   jitter: 0
 {instagram}
+bridge:
+  command_prefix: "!ig"
+{bridge}
 logging:
   level: debug
 "#,

@@ -164,6 +164,46 @@ impl Homeserver {
         self.send(room, sender, "m.room.message", &json!({ "msgtype": "m.text", "body": body }))
     }
 
+    /// Lets a joined user redact an event; gives the redaction's id.
+    pub fn redact(&self, room: &str, sender: &str, event: &str) -> anyhow::Result<String> {
+        let draft = Draft {
+            sender: sender.into(),
+            kind: "m.room.redaction".into(),
+            state_key: None,
+            content: content(&json!({ "redacts": event })),
+            at: clock::now_ms(),
+        };
+        let sent = self.sim.change(|world| world.redact(room, event, draft, None));
+        sent.map(|id| id.to_string()).map_err(|error| anyhow::anyhow!(error.error))
+    }
+
+    /// Lets a joined user read up to an event.
+    pub fn mark_read(&self, room: &str, user: &str, event: &str) -> anyhow::Result<()> {
+        let read = self.sim.change(|world| world.set_receipt(room, &user.into(), event, clock::now_ms()));
+        read.map_err(|error| anyhow::anyhow!(error.error))
+    }
+
+    /// Lets a joined user type, or stop.
+    pub fn set_typing(&self, room: &str, user: &str, typing: bool) -> anyhow::Result<()> {
+        let until = typing.then(|| clock::now_ms() + 30_000);
+        self.sim
+            .change(|world| world.set_typing(room, &user.into(), until))
+            .map_err(|error| anyhow::anyhow!(error.error))
+    }
+
+    /// The event that a user has read up to.
+    pub fn receipt_of(&self, room: &str, user: &str) -> Option<String> {
+        self.sim.world().rooms.get(room)?.receipts.get(user).map(|(event, _)| event.to_string())
+    }
+
+    /// Who types in a room now.
+    pub fn typing_in(&self, room: &str) -> Vec<String> {
+        let now = clock::now_ms();
+        let world = self.sim.world();
+        let typing = world.rooms.get(room).map(|room| room.typing.iter());
+        typing.into_iter().flatten().filter(|(_, until)| **until > now).map(|(user, _)| user.to_string()).collect()
+    }
+
     /// Every event of a room, oldest first, in the client format.
     pub fn events(&self, room: &str) -> Vec<Value> {
         let world = self.sim.world();

@@ -27,10 +27,7 @@ pub fn for_instagram(emoji: &str) -> String {
 /// True for what can be a reaction on Instagram: short, without letters.
 pub fn is_emoji(text: &str) -> bool {
     let text = text.trim();
-    !text.is_empty()
-        && text.chars().count() <= 16
-        && text.chars().any(|c| !c.is_ascii())
-        && !text.chars().any(char::is_alphabetic)
+    !text.is_empty() && text.chars().count() <= 16 && !text.is_ascii() && !text.chars().any(char::is_alphabetic)
 }
 
 /// Symbols older than emoji, which are shown plain without the selector.

@@ -7,6 +7,7 @@ use ruma::OwnedEventId;
 
 use super::{RoomEvent, Step, sender, target_of};
 use crate::bridge::Bridge;
+use crate::config::Receipts;
 use crate::domain::convert::to_remote::{MessageContent, OutgoingFacts, TextPart, to_remote};
 use crate::domain::event::{ItemContent, ReplyTo};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, Timestamp};
@@ -16,7 +17,7 @@ use crate::domain::request_id;
 use crate::failpoint;
 use crate::lane::{StepError, Stop};
 use crate::network::Remote;
-use crate::portal::ghost;
+use crate::portal::{ephemeral, ghost};
 use crate::runtime;
 
 /// What is to be sent for a row.
@@ -106,7 +107,7 @@ async fn mentioned(
 }
 
 /// Intend, act, settle.
-pub(super) async fn carry_out(bridge: &Bridge, plans: Vec<Plan>) -> Result<(), Stop> {
+pub(super) async fn carry_out(bridge: &Arc<Bridge>, plans: Vec<Plan>) -> Result<(), Stop> {
     if plans.is_empty() {
         return Ok(());
     }
@@ -117,7 +118,25 @@ pub(super) async fn carry_out(bridge: &Bridge, plans: Vec<Plan>) -> Result<(), S
     match (settled, stopped) {
         (Err(error), _) => Err(Stop { row: plans[0].row.clone(), error: error.into() }),
         (Ok(()), Some(stop)) => Err(stop),
-        (Ok(()), None) => Ok(()),
+        (Ok(()), None) => {
+            seen_by_reply(bridge, &plans);
+            Ok(())
+        }
+    }
+}
+
+/// Who answers has read, if that is how receipts are configured.
+fn seen_by_reply(bridge: &Arc<Bridge>, plans: &[Plan]) {
+    if bridge.config.bridge.receipts != Receipts::OnReply {
+        return;
+    }
+    for (portal, login) in plans.iter().map(|plan| (plan.portal.clone(), plan.remote.login().clone())) {
+        let task = Arc::clone(bridge);
+        bridge.tasks.spawn("receipt", async move {
+            if let Err(error) = ephemeral::seen(&task, &portal, &login, None).await {
+                tracing::debug!(%error, "receipt not bridged");
+            }
+        });
     }
 }
 

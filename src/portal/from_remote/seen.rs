@@ -27,7 +27,7 @@ pub(super) async fn advanced(
     };
     let mapping = match mapped {
         Some(mapping) => Some(mapping),
-        None if at.0 > 0 => bridge.store.last_mapping(portal.id, at).await?,
+        None if at.0 > 0 => bridge.store.last_mapping(portal.id, at, "").await?,
         None => None,
     };
     let (Some(mapping), Some(room)) = (mapping, &portal.room) else { return Ok(plan) };

@@ -81,15 +81,16 @@ pub(in crate::store) async fn mapping_of_context(
     query.fetch_optional(conn).await?.map(rows::mapping).transpose()
 }
 
-/// The last message of a portal that is not younger than a time; of several parts the last one.
+/// The last message of a portal that is not younger than a time and not from a sender; of several parts the last one.
 pub(in crate::store) async fn last_mapping(
     conn: &mut Conn,
     portal: PortalId,
     not_after: Timestamp,
+    not_from: &str,
 ) -> Found<Option<Mapping>> {
     const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent
-        FROM message WHERE portal = $1 AND sent_at <= $2 ORDER BY sent_at DESC, item DESC, part DESC LIMIT 1";
-    let query = sqlx::query_as(SQL).bind(portal.0).bind(not_after.0);
+        FROM message WHERE portal = $1 AND sent_at <= $2 AND sender <> $3 ORDER BY sent_at DESC, item DESC, part DESC LIMIT 1";
+    let query = sqlx::query_as(SQL).bind(portal.0).bind(not_after.0).bind(not_from);
     query.fetch_optional(conn).await?.map(rows::mapping).transpose()
 }
 
