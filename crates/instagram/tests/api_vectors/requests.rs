@@ -152,7 +152,7 @@ fn recorded(name: &str) -> Json {
 const NOT_OURS: [(&str, &str); 13] = [
     ("inbox_unread", "a filtered inbox: the whole one says what is unread"),
     ("pending_preview", "counters only: the pending inbox itself is read"),
-    ("send_link", "a text with the link in it becomes the same item, and its echo keeps the client context"),
+    ("send_link", "over HTTP a link goes as text, whose echo keeps the client context also in groups"),
     ("mute_video_call", "Matrix has no such setting"),
     ("message_search", "rooms are searched in Matrix"),
     ("presence_active", "presence comes over the realtime connection"),
