@@ -136,11 +136,11 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
     tracing::info!(address = %listen, "listening");
     let logins = bridge.store.logins().await?;
     check_homeserver(&bridge, logins.is_empty()).await?;
-    for lane in bridge.store.pending_lanes().await? {
-        bridge.lanes.wake(&bridge, lane);
-    }
     for login in logins {
         start_login(&bridge, &login).await?;
+    }
+    for lane in bridge.store.pending_lanes().await? {
+        bridge.lanes.wake(&bridge, lane);
     }
     keep_house(&bridge);
     inbox::watch(&bridge);

@@ -94,6 +94,11 @@ impl Inbox for Receiver {
         matches!(self.0.store.ghost(&id).await, Ok(Some(_)))
     }
 
+    fn pinged(&self) {
+        self.0.matrix.note_ping();
+        self.0.contact.note();
+    }
+
     async fn knows_alias(&self, _alias: &RoomAliasId) -> bool {
         // Aliases are made together with their rooms, so that none is ever waiting to be made.
         false
