@@ -1,6 +1,7 @@
 //! The whole: what its parts share, how they start and how they end.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::inbox::{self, Contact, Order, Receiver};
 use crate::lane::{Lanes, StepError};
 use crate::login::Sessions;
 use crate::matrix::appservice;
+use crate::media::Converter;
 use crate::network::{Network, Remote, RemoteError};
 use crate::portal::ephemeral::Ephemeral;
 use crate::runtime::{self, Tasks};
@@ -46,6 +48,9 @@ pub struct Bridge {
     pub order: Order,
     /// Whether the homeserver reaches us.
     pub contact: Contact,
+    media_directory: PathBuf,
+    /// What converts sounds and videos, where there is one.
+    pub converter: Option<Converter>,
     /// Typing and receipts on their way.
     pub ephemeral: Ephemeral,
     bot: OwnedUserId,
@@ -54,6 +59,11 @@ pub struct Bridge {
 }
 
 impl Bridge {
+    /// Where files are on their way.
+    pub fn media_directory(&self) -> &Path {
+        &self.media_directory
+    }
+
     /// The bridge bot.
     pub fn bot(&self) -> &UserId {
         &self.bot
@@ -121,6 +131,8 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
     let bridge = Arc::new(Bridge {
         order,
         contact: Contact::default(),
+        media_directory: config.media.directory.clone().unwrap_or_else(std::env::temp_dir),
+        converter: find_converter(config),
         ephemeral: Ephemeral::default(),
         config: Arc::clone(config),
         store,
@@ -146,6 +158,19 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
     inbox::watch(&bridge);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     Ok(bridge)
+}
+
+/// Without a converter voice messages are passed on as they are, and videos have to be what Instagram takes.
+fn find_converter(config: &Config) -> Option<Converter> {
+    let found = Converter::find(config.media.ffmpeg.as_deref());
+    match (&found, &config.media.ffmpeg) {
+        (Some(_), _) => {}
+        (None, Some(path)) => {
+            tracing::warn!(path = %path.display(), "`media.ffmpeg` is no program; nothing is converted")
+        }
+        (None, None) => tracing::info!("no ffmpeg found: sounds and videos are not converted"),
+    }
+    found
 }
 
 fn listen_hint(listen: &str) -> String {

@@ -20,6 +20,8 @@ use ruma::OwnedServerName;
 use serde::Deserialize;
 use url::Url;
 
+use crate::domain::convert::to_matrix::FleetingPolicy;
+
 pub use error::ConfigError;
 pub use permission::Permission;
 pub use secret::{Proxy, Secret};
@@ -43,6 +45,9 @@ pub struct Config {
     /// How messages are bridged.
     #[serde(default, deserialize_with = "maybe_empty")]
     pub bridge: Bridging,
+    /// Files in both directions.
+    #[serde(default, deserialize_with = "maybe_empty")]
+    pub media: Media,
     /// What is written to standard error.
     #[serde(default, deserialize_with = "maybe_empty")]
     pub logging: Logging,
@@ -254,6 +259,37 @@ impl Default for Bridging {
             max_characters: 1000,
             receipts: Receipts::Send,
             give_up_after: Span::seconds(3600),
+        }
+    }
+}
+
+/// Files in both directions.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Media {
+    /// Largest file from Instagram, in bytes.
+    pub max_download: u64,
+    /// Largest file to Instagram, in bytes.
+    pub max_upload: u64,
+    /// What becomes of photos and videos that disappear: `notice`, `media` or `media_then_redact`.
+    pub disappearing: FleetingPolicy,
+    /// How long they stay with `media_then_redact`.
+    pub redact_after: Span,
+    /// The converter; without this key `ffmpeg` is looked for in the search path.
+    pub ffmpeg: Option<PathBuf>,
+    /// Where files are kept on their way; without this key the system's temporary directory.
+    pub directory: Option<PathBuf>,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            max_download: 100 << 20,
+            max_upload: 100 << 20,
+            disappearing: FleetingPolicy::Notice,
+            redact_after: Span::seconds(3600),
+            ffmpeg: None,
+            directory: None,
         }
     }
 }

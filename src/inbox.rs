@@ -125,7 +125,13 @@ fn row(bridge: &Bridge, event: Box<RawValue>) -> Option<NewRow> {
     let Envelope { event_id, room_id, sender, kind, state_key } = envelope;
     let ours = |user: &UserId| user == bridge.bot() || ghost::remote_user(bridge, user).is_some();
     let wanted = match kind.as_str() {
-        "m.room.message" | "m.room.encrypted" | "m.sticker" | "m.reaction" | "m.room.redaction" => state_key.is_none(),
+        "m.room.message"
+        | "m.room.encrypted"
+        | "m.sticker"
+        | "m.reaction"
+        | "m.room.redaction"
+        | "m.poll.start"
+        | "org.matrix.msc3381.poll.start" => state_key.is_none(),
         "m.room.member" => state_key.as_deref() == Some(bridge.bot().as_str()),
         _ => false,
     };

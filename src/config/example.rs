@@ -1,6 +1,6 @@
 //! The text of a configuration: with placeholders it is `config.example.yaml`, with values it is what `init` writes.
 
-use super::{Bridging, Instagram, Logging};
+use super::{Bridging, Instagram, Logging, Media};
 
 /// What has no default.
 #[derive(Clone, Debug)]
@@ -50,6 +50,7 @@ pub fn text(answers: &Answers) -> String {
     let Answers { as_token, hs_token, database_uri, secret_key, admin, .. } = answers;
     let database_uri = quoted(database_uri);
     let (instagram, bridge, logging) = (Instagram::default(), Bridging::default(), Logging::default());
+    let media = Media::default();
     let api_url = instagram.api_url.as_str().trim_end_matches('/');
     let upload_url = instagram.upload_url.as_str().trim_end_matches('/');
     format!(
@@ -138,6 +139,19 @@ bridge:
   # After this time a message that could not be sent to Instagram is given up, and its sender is told.
   #give_up_after: {give_up_after}
 
+media:
+  # Largest files in bytes, from Instagram and to Instagram.
+  #max_download: {max_download}
+  #max_upload: {max_upload}
+  # Photos and videos that disappear on Instagram: `notice` (a line says that there is one), `media` (they stay here) or
+  # `media_then_redact`.
+  #disappearing: notice
+  #redact_after: {redact_after}
+  # The converter of sounds and videos; otherwise ffmpeg is looked for in the search path.
+  #ffmpeg: /usr/bin/ffmpeg
+  # Where files are kept on their way; otherwise the system's temporary directory.
+  #directory: /var/tmp
+
 logging:
   # text or json, to standard error.
   #format: text
@@ -164,6 +178,9 @@ logging:
         notices = bridge.notices,
         max_characters = bridge.max_characters,
         give_up_after = bridge.give_up_after,
+        max_download = media.max_download,
+        max_upload = media.max_upload,
+        redact_after = media.redact_after,
         level = logging.level,
     )
 }

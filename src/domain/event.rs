@@ -1,6 +1,10 @@
 //! What happens on Instagram, as the bridge sees it: one closed enum, so that every `match` lists the kinds.
 
+mod content;
+
 use super::ids::{ClientContext, ItemId, RemoteUserId, ThreadId, Timestamp};
+
+pub use content::{Attachment, AttachmentKind, Fleeting, ItemContent, Place, Preview, Rich};
 
 /// Something that happened in a thread.
 #[derive(Clone, PartialEq, Debug)]
@@ -98,31 +102,6 @@ pub struct ReplyTo {
     pub client_context: Option<ClientContext>,
 }
 
-/// What an item says.
-#[derive(Clone, PartialEq, Debug)]
-pub enum ItemContent {
-    /// Plain text, possibly empty, with mentioned users.
-    Text {
-        /// Byte for byte.
-        text: String,
-        /// Users mentioned in it.
-        mentions: Vec<RemoteUserId>,
-    },
-    /// An item the bridge cannot show yet.
-    Unsupported {
-        /// Instagram's `item_type`.
-        item_type: String,
-        /// A sentence in plain words: what it was.
-        summary: String,
-        /// The best text or link that came with it.
-        text: Option<String>,
-        /// The raw item, size-capped JSON.
-        raw: Option<String>,
-    },
-    /// Instagram's own line about the group ("Bob named the group Friends."), or nothing worth showing.
-    Admin(Option<String>),
-}
-
 /// A thread as far as a room shows it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RemoteThread {
@@ -165,20 +144,6 @@ impl RemoteThread {
             seen: Vec::new(),
             vanish_mode: false,
             approval_required: false,
-        }
-    }
-}
-
-impl ItemContent {
-    /// All that makes this content differ from another, as one text. Addresses of media do not count: they are signed
-    /// anew every time.
-    pub fn words(&self) -> String {
-        match self {
-            Self::Text { text, .. } => format!("text {text}"),
-            Self::Unsupported { item_type, summary, text, .. } => {
-                format!("other {item_type} {summary} {}", text.as_deref().unwrap_or_default())
-            }
-            Self::Admin(line) => format!("admin {}", line.as_deref().unwrap_or_default()),
         }
     }
 }

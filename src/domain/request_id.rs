@@ -48,6 +48,15 @@ pub fn client_context(event: &EventId, at: Timestamp, part: i64) -> ClientContex
     ClientContext::new(((high << 22) | low).to_string())
 }
 
+/// Time and random bytes from which an upload gets its name: the same for every attempt at one message.
+pub fn upload_identity(context: &ClientContext) -> (Timestamp, [u8; 16]) {
+    let number: u64 = context.as_str().parse().unwrap_or_default();
+    let digest = digest(&["v1", "upload", context.as_str()]);
+    let mut identity = [0; 16];
+    identity.copy_from_slice(&digest[..16]);
+    (Timestamp(i64::try_from(number >> 22).unwrap_or_default()), identity)
+}
+
 /// A client context for what is said once and never repeated: typing and receipts.
 pub fn fresh_client_context(now: Timestamp) -> ClientContext {
     let high = u64::try_from(now.0).unwrap_or(0) & ((1 << 41) - 1);

@@ -202,6 +202,11 @@ impl Client {
         self.inner.authorization.clone()
     }
 
+    /// For bodies that are streams, which [`Client::execute`] cannot repeat.
+    pub(super) fn transport(&self) -> &reqwest::Client {
+        &self.inner.http
+    }
+
     pub(super) fn timeout(&self) -> Duration {
         self.inner.timeout
     }

@@ -135,7 +135,7 @@ fn plain_emoji(emoji: &str) -> String {
     emoji.replace('\0', "").chars().take(64).collect()
 }
 
-fn to_item(item: &WireItem) -> Item {
+pub(super) fn to_item(item: &WireItem) -> Item {
     Item {
         id: ItemId::new(&item.item_id),
         sender: item.user_id.as_deref().map(RemoteUserId::new),
@@ -159,6 +159,7 @@ fn content(item: &WireItem) -> ItemContent {
         Kind::Text => ItemContent::Text {
             text: item.body().unwrap_or_default().to_owned(),
             mentions: item.mentioned_user_ids.iter().map(RemoteUserId::new).collect(),
+            preview: None,
         },
         Kind::Action => ItemContent::Admin(item.action.clone()),
         Kind::Internal => ItemContent::Admin(None),
@@ -204,5 +205,14 @@ pub(super) fn to_user(user: &WireUser) -> RemoteUser {
         username: user.username.clone(),
         full_name: user.full_name.clone(),
         picture: picture.map(|(id, url)| Picture { id: id.to_owned(), url: url.clone() }),
+    }
+}
+
+/// The address of the video in a media object.
+pub(super) fn clip_url(media: &str) -> Option<String> {
+    let item = format!(r#"{{"item_id":"0","item_type":"clip","clip":{{"clip":{media}}}}}"#);
+    match to_item(&WireItem::decode(&item)?).content {
+        ItemContent::Rich(rich) => rich.attachments.into_iter().next()?.urls.into_iter().next(),
+        _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Rows from Matrix: messages of portals become plans that share their commits; everything else is handled singly.
 
 mod edit;
+mod file;
 mod membership;
 mod message;
 mod reaction;
@@ -129,7 +130,11 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         return Err(StepError::Refuse(Notice::new("An event could not be read and was not bridged.")));
     };
     let portal = bridge.store.portal_of_room(&event.room_id).await?;
-    let is_message = event.kind == "m.room.message" && !command::is_command(bridge, &event);
+    let is_message = match event.kind.as_str() {
+        "m.room.message" => !command::is_command(bridge, &event),
+        "m.sticker" | "m.poll.start" | "org.matrix.msc3381.poll.start" => true,
+        _ => false,
+    };
     if let Some(portal) = portal.clone().filter(|_| is_message && !event.is_edit()) {
         return message::prepare(bridge, row, &event, portal, earlier).await;
     }
@@ -148,11 +153,6 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         "m.room.member" => membership::handle(bridge, &event).await?,
         "m.room.message" => command::handle(bridge, &event).await?,
         "m.room.encrypted" => refuse_encrypted(bridge, &event).await?,
-        "m.sticker" if bridge.store.portal_of_room(&event.room_id).await?.is_some() => {
-            return Err(StepError::Refuse(Notice::new(
-                "Your sticker was not sent: this bridge cannot send stickers yet.",
-            )));
-        }
         _ => {}
     }
     Ok(Step::Done(Settlement::nothing(row.id)))

@@ -6,6 +6,7 @@
 mod carry;
 mod change;
 mod chat;
+mod media;
 mod message;
 mod reaction;
 mod seen;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{RoomEvent, message, sender};
 use crate::bridge::Bridge;
-use crate::domain::convert::to_remote::{MessageContent, to_remote};
+use crate::domain::convert::to_remote::{self, MessageContent};
 use crate::domain::notice::Notice;
 use crate::domain::record::{Effect, InboxRow, Portal, Settlement};
 use crate::lane::StepError;
@@ -42,7 +42,7 @@ pub(super) async fn handle(
         ));
     }
     let facts = message::facts(bridge, &content, &login, None).await?;
-    let texts = to_remote(&content, &facts).map_err(StepError::Refuse)?;
+    let texts = to_remote::texts("m.room.message", &content, &facts).map_err(StepError::Refuse)?;
     let items: Vec<_> = items.into_iter().filter(|item| item.kind.as_deref().unwrap_or("text") == "text").collect();
     if texts.len() != items.len() {
         return Err(refused(

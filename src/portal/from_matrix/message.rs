@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use ruma::OwnedEventId;
 
-use super::{RoomEvent, Step, sender, target_of};
+use super::{RoomEvent, Step, file, sender, target_of};
 use crate::bridge::Bridge;
 use crate::config::Receipts;
-use crate::domain::convert::to_remote::{MessageContent, OutgoingFacts, TextPart, to_remote};
+use crate::domain::convert::to_remote::{FileKind, MessageContent, OutgoingFacts, OutgoingPart, to_remote};
 use crate::domain::event::{ItemContent, ReplyTo};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, Timestamp};
 use crate::domain::notice::Notice;
@@ -27,7 +27,7 @@ pub(super) struct Plan {
     at: Timestamp,
     portal: Portal,
     remote: Remote,
-    parts: Vec<(ClientContext, TextPart)>,
+    parts: Vec<(ClientContext, OutgoingPart)>,
 }
 
 /// Loads the facts and converts.
@@ -50,7 +50,7 @@ pub(super) async fn prepare(
     };
     let login = sender(bridge, event, &portal).await?;
     let facts = facts(bridge, &content, &login, reply_to).await?;
-    let parts = to_remote(&content, &facts).map_err(StepError::Refuse)?;
+    let parts = to_remote(&event.kind, &content, &facts).map_err(StepError::Refuse)?;
     if parts.is_empty() {
         return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
     }
@@ -79,7 +79,7 @@ pub(super) async fn facts(
 
 /// The digest that the same text has when Instagram speaks of it.
 pub(super) fn digest(bridge: &Bridge, text: &str) -> String {
-    let content = ItemContent::Text { text: text.to_owned(), mentions: Vec::new() };
+    let content = ItemContent::Text { text: text.to_owned(), mentions: Vec::new(), preview: None };
     request_id::digest_of_content(bridge.config.secret_key(), &content.words())
 }
 
@@ -149,8 +149,8 @@ async fn act(bridge: &Bridge, plans: &[Plan], done: &mut Vec<Settlement>) -> Res
         for (context, part) in &plan.parts {
             let item = match states.remove(context) {
                 Some(OutboxState::Confirmed(item)) => ItemId::new(item),
-                Some(OutboxState::MaybeSent) => deliver_once(plan, context, part).await.map_err(stop)?,
-                _ => deliver(plan, context, part).await.map_err(stop)?,
+                Some(OutboxState::MaybeSent) => deliver_once(bridge, plan, context, part).await.map_err(stop)?,
+                _ => deliver(bridge, plan, context, part).await.map_err(stop)?,
             };
             if plan.parts.len() > 1 {
                 let confirmed = bridge.store.confirm(&context.clone().into(), item.as_str()).await;
@@ -176,22 +176,43 @@ async fn intend(bridge: &Bridge, plans: &[Plan]) -> Result<HashMap<ClientContext
 }
 
 /// For a part that may have been sent before: looks for it first.
-async fn deliver_once(plan: &Plan, context: &ClientContext, part: &TextPart) -> Result<ItemId, StepError> {
+async fn deliver_once(
+    bridge: &Bridge,
+    plan: &Plan,
+    context: &ClientContext,
+    part: &OutgoingPart,
+) -> Result<ItemId, StepError> {
     let found = plan.remote.find_sent(&plan.portal.key.thread, context).await;
     match found.map_err(|error| StepError::Remote { login: plan.remote.login().clone(), error })? {
         Some(item) => Ok(item),
-        None => deliver(plan, context, part).await,
+        None => deliver(bridge, plan, context, part).await,
     }
 }
 
-async fn deliver(plan: &Plan, context: &ClientContext, part: &TextPart) -> Result<ItemId, StepError> {
-    let item = plan.remote.deliver(&plan.portal.key.thread, part, context).await;
-    let item = item.map_err(|error| StepError::Remote { login: plan.remote.login().clone(), error })?;
+async fn deliver(
+    bridge: &Bridge,
+    plan: &Plan,
+    context: &ClientContext,
+    part: &OutgoingPart,
+) -> Result<ItemId, StepError> {
+    let thread = &plan.portal.key.thread;
+    let item = match part {
+        OutgoingPart::Text(text) => {
+            let sent = plan.remote.deliver(thread, text, context).await;
+            sent.map_err(|error| StepError::Remote { login: plan.remote.login().clone(), error })?
+        }
+        OutgoingPart::File(part) => file::deliver(bridge, &plan.remote, thread, part, context).await?,
+    };
     failpoint::hit("to-remote-after-send");
     Ok(item)
 }
 
-fn mapping(bridge: &Bridge, plan: &Plan, context: &ClientContext, part: &TextPart, item: ItemId) -> Mapping {
+fn mapping(bridge: &Bridge, plan: &Plan, context: &ClientContext, part: &OutgoingPart, item: ItemId) -> Mapping {
+    let (kind, digest) = match part {
+        OutgoingPart::Text(part) => ("text", Some(digest(bridge, &part.text))),
+        OutgoingPart::File(part) if part.kind == FileKind::Audio => ("voice_media", None),
+        OutgoingPart::File(_) => ("media", None),
+    };
     Mapping {
         portal: plan.portal.id,
         item,
@@ -200,8 +221,8 @@ fn mapping(bridge: &Bridge, plan: &Plan, context: &ClientContext, part: &TextPar
         sender: plan.remote.login().as_str().to_owned(),
         client_context: Some(context.clone()),
         at: plan.at,
-        kind: Some("text".to_owned()),
-        digest: Some(digest(bridge, &part.text)),
+        kind: Some(kind.to_owned()),
+        digest,
         unsent: false,
     }
 }

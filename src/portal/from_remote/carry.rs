@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ruma::{OwnedEventId, OwnedRoomId};
 use serde_json::Value;
 
+use super::media::{self, Carried};
 use crate::bridge::Bridge;
 use crate::domain::ids::{ClientContext, ItemId, PortalId, RemoteUserId, RequestId, Timestamp};
 use crate::domain::record::{Effect, InboxRow, Intended, Mapping, OutboxState, Reacted, Settlement};
@@ -36,8 +37,8 @@ pub(super) struct Planned {
 
 /// What is asked of the homeserver.
 pub(super) enum Action {
-    /// A new event.
-    Send { kind: &'static str, content: Value, at: Option<Timestamp> },
+    /// A new event; with media, its content is completed first.
+    Send { kind: &'static str, content: Value, at: Option<Timestamp>, media: Option<Box<Carried>> },
     /// The end of an event.
     Redact(OwnedEventId),
 }
@@ -136,7 +137,15 @@ fn note(settlement: &mut Settlement, planned: &Planned, event: OwnedEventId) {
 async fn perform(bridge: &Bridge, planned: &Planned) -> Result<OwnedEventId, StepError> {
     let Planned { intent, room, request, action, .. } = planned;
     let sent = match action {
-        Action::Send { kind, content, at } => bridge.matrix.send(intent, room, kind, content, request, *at).await,
+        Action::Send { kind, content, at, media: None } => {
+            bridge.matrix.send(intent, room, kind, content, request, *at).await
+        }
+        Action::Send { kind, content, at, media: Some(carried) } => {
+            let content = media::complete(bridge, carried, content).await?;
+            // What replaces a sticker is a message.
+            let kind = if content["msgtype"].is_string() { "m.room.message" } else { kind };
+            bridge.matrix.send(intent, room, kind, &content, request, *at).await
+        }
         Action::Redact(event) => bridge.matrix.redact(intent, room, event, request, None).await,
     };
     if let (Err(error), Intent::As(_)) = (&sent, intent)

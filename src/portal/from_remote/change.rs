@@ -1,7 +1,7 @@
 //! An item was edited, completed or taken back.
 
 use super::{Action, Heard, Outcome, Plan, Planned, message, reaction};
-use crate::domain::convert::to_matrix::{correction, replacement, to_matrix};
+use crate::domain::convert::to_matrix::{Part, correction, replacement, to_matrix};
 use crate::domain::event::Item;
 use crate::domain::ids::{ItemId, RemoteUserId};
 use crate::domain::record::{Effect, Mapping};
@@ -46,13 +46,18 @@ async fn edit(
     let foreign = message::is_of_matrix_user(heard, item, &shown[0].event).await?;
     let Some(room) = heard.portal.room.clone() else { return Ok(()) };
     let sender = item.sender.as_ref().map_or("", RemoteUserId::as_str);
-    for (part, content) in (0_i64..).zip(&parts) {
+    // Events that take the place of others of another kind come after those.
+    let shown_kind = shown[0].kind.as_deref().unwrap_or_default();
+    let moved = if item.kind == shown_kind { 0 } else { shown.iter().map(|one| one.part + 1).max().unwrap_or(0) };
+    for (part, Part { kind, content, media }) in (0_i64..).zip(&parts) {
         let before = shown.iter().find(|mapping| mapping.part == part);
         let (content, outcome) = match before {
             // Only its author may edit an event: what was edited in the app then follows as an answer to it.
             Some(before) if foreign => (correction(content, &before.event), Outcome::Nothing),
-            Some(before) => (replacement(content, &before.event), Outcome::Nothing),
-            None => (content.clone(), message::part(item, part, Some(digest.to_owned()))),
+            // Media do not change; what has come in place of a placeholder is a new event.
+            Some(_) if media.is_some() && item.kind == shown_kind => continue,
+            Some(before) if media.is_none() => (replacement(content, &before.event), Outcome::Nothing),
+            _ => (content.clone(), message::part(item, part + moved, Some(digest.to_owned()))),
         };
         plan.events.push(Planned {
             request: request_id::row_transaction(&heard.row.dedup_key, "edit", plan.events.len()),
@@ -60,12 +65,17 @@ async fn edit(
             sender: sender.to_owned(),
             portal: heard.portal.id,
             room: room.clone(),
-            action: Action::Send { kind: "m.room.message", content, at: None },
+            action: Action::Send {
+                kind,
+                content,
+                at: None,
+                media: message::carried(heard, item, part, media.as_ref()),
+            },
             outcome,
         });
     }
     let count = i64::try_from(parts.len()).unwrap_or(i64::MAX);
-    for surplus in shown.iter().filter(|mapping| mapping.part >= count && !parts.is_empty()) {
+    for surplus in shown.iter().filter(|mapping| mapping.part >= count && !parts.is_empty() && moved == 0) {
         let who = RemoteUserId::new(&surplus.sender);
         plan.events.extend(reaction::redaction(heard, &who, surplus.event.clone(), plan.events.len()).await?);
     }

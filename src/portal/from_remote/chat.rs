@@ -75,6 +75,7 @@ fn notice(heard: &Heard<'_>, text: &str) -> Plan {
             kind: "m.room.message",
             content: json!({"msgtype": "m.notice", "body": text, "m.mentions": {}}),
             at: None,
+            media: None,
         },
         outcome: Outcome::Nothing,
     });

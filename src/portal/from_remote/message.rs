@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use ruma::{EventId, OwnedUserId};
 
+use super::media::Carried;
 use super::{Action, Heard, Outcome, Plan, Planned};
 use crate::bridge::Bridge;
-use crate::domain::convert::to_matrix::{IncomingFacts, to_matrix};
+use crate::domain::convert::to_matrix::{IncomingFacts, Media, Part, to_matrix};
 use crate::domain::event::{Item, ItemContent, ReplyTo};
 use crate::domain::ids::{LoginId, RemoteUserId, ThreadId};
 use crate::domain::record::{InboxRow, Portal};
@@ -41,19 +42,36 @@ pub(super) async fn prepare(
     let facts = facts(bridge, &portal, item).await?;
     let sender = item.sender.as_ref().map_or("", RemoteUserId::as_str);
     let digest = digest(bridge, item);
+    let heard = Heard { bridge, row, login: login.clone(), portal: portal.clone() };
     let events = (0..)
         .zip(to_matrix(item, &facts))
-        .map(|(number, content)| Planned {
+        .map(|(number, Part { kind, content, media })| Planned {
             request: request_id::matrix_transaction(&portal.key, &item.id, "message", sender, number),
             intent: intent.clone(),
             sender: sender.to_owned(),
             portal: portal.id,
             room: room.clone(),
-            action: Action::Send { kind: "m.room.message", content, at: Some(item.at).filter(|at| at.0 > 0) },
+            action: Action::Send {
+                kind,
+                content,
+                at: Some(item.at).filter(|at| at.0 > 0),
+                media: carried(&heard, item, number, media.as_ref()),
+            },
             outcome: part(item, number, Some(digest.clone())),
         })
         .collect();
     Ok(Plan { events, ..Plan::nothing(row) })
+}
+
+/// The media of an event, and where they can be asked for again.
+pub(super) fn carried(heard: &Heard<'_>, item: &Item, part: i64, media: Option<&Media>) -> Option<Box<Carried>> {
+    Some(Box::new(Carried {
+        media: media?.clone(),
+        login: heard.login.clone(),
+        thread: heard.portal.key.thread.clone(),
+        item: item.id.clone(),
+        number: usize::try_from(part).unwrap_or_default(),
+    }))
 }
 
 /// What an event of an item is to the bridge.
@@ -114,7 +132,8 @@ pub(super) async fn facts(bridge: &Bridge, portal: &Portal, item: &Item) -> Resu
             mentions.push(matrix_user(bridge, user).await?);
         }
     }
-    Ok(IncomingFacts { reply_to, mentions, thread_link: room::link(&portal.key.thread) })
+    let fleeting = bridge.config.media.disappearing;
+    Ok(IncomingFacts { reply_to, mentions, thread_link: room::link(&portal.key.thread), fleeting })
 }
 
 /// The event of the quoted item: from the message map, or, when our own send is not settled yet, from the outbox.

@@ -93,6 +93,7 @@ async fn show(
             kind: "m.reaction",
             content: json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}}),
             at: Some(at).filter(|at| at.0 > 0),
+            media: None,
         },
         outcome: Outcome::Reaction { item: item.clone(), sender: sender.clone(), emoji: emoji.to_owned() },
     });
