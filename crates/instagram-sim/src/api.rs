@@ -21,6 +21,7 @@ mod broadcast;
 mod credentials;
 mod direct;
 mod form;
+mod gzip;
 mod listener;
 mod media;
 
@@ -73,6 +74,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/users/{user}/info_stream/", get(accounts::info).post(accounts::info))
         .route("/api/v1/users/{user}/usernameinfo/", get(accounts::info_by_name))
         .route("/api/v1/users/search/", get(accounts::search))
+        .route("/api/v1/clips/item/", get(accounts::clip))
         .route("/api/v1/launcher/sync/", post(accounts::launcher_sync))
         .route("/api/v1/qe/sync/", post(accounts::launcher_sync))
         .route("/api/v1/direct_v2/inbox/", get(direct::inbox))
@@ -100,6 +102,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .layer(middleware::from_fn_with_state(shared.clone(), logged_in))
         // Media needs no credentials: its address is signed.
         .route("/v/t51.2885-19/{file}", get(media::picture))
+        .route("/v/t1.15752-9/{file}", get(media::file))
         .layer(middleware::from_fn_with_state(shared.clone(), recorded))
         .with_state(shared)
 }

@@ -95,9 +95,10 @@ impl From<SimError> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status = match &self.0 {
-            SimError::UnknownAccount(_) | SimError::UnknownThread(_) | SimError::UnknownItem(_) => {
-                StatusCode::NOT_FOUND
-            }
+            SimError::UnknownAccount(_)
+            | SimError::UnknownThread(_)
+            | SimError::UnknownItem(_)
+            | SimError::UnknownMedia => StatusCode::NOT_FOUND,
             SimError::NameTaken(_) => StatusCode::CONFLICT,
             SimError::NotAMember(_) | SimError::Invalid(_) => StatusCode::BAD_REQUEST,
             SimError::DeadlinePassed(_) => StatusCode::REQUEST_TIMEOUT,

@@ -13,6 +13,8 @@ pub enum SimError {
     UnknownItem(String),
     /// The account is not in the thread.
     NotAMember(u64),
+    /// The media host has no such file.
+    UnknownMedia,
     /// Another account has this name or number.
     NameTaken(String),
     /// The request makes no sense; the text says why.
@@ -28,6 +30,7 @@ impl fmt::Display for SimError {
             SimError::UnknownThread(id) => write!(f, "there is no thread {id}"),
             SimError::UnknownItem(id) => write!(f, "there is no item {id}"),
             SimError::NotAMember(pk) => write!(f, "account {pk} is not in the thread"),
+            SimError::UnknownMedia => f.write_str("the media host has no such file"),
             SimError::NameTaken(name) => write!(f, "the name or number {name} is taken"),
             SimError::Invalid(why) => f.write_str(why),
             SimError::DeadlinePassed(what) => write!(f, "did not happen in time: {what}"),

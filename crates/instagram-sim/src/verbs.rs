@@ -14,6 +14,8 @@ use crate::{
     world::{item::Item, queue::Patch, send::NewItem},
 };
 
+mod media;
+
 /// A text with what may go along.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]

@@ -20,6 +20,7 @@ use self::{
     queue::{Patch, Queue},
 };
 use crate::{
+    cdn::Cdn,
     connection::{ConnectionInfo, Order},
     error::SimError,
     fault::{Fault, Faults, Stage},
@@ -33,8 +34,9 @@ pub(crate) struct World {
     pub(crate) sessions: HashMap<String, u64>,
     pub(crate) threads: HashMap<String, Thread>,
     pub(crate) ids: Identifiers,
-    /// `https://host:port` of the media endpoint.
-    pub(crate) media_base: String,
+    pub(crate) cdn: Cdn,
+    /// Posts, reels and stories that can be asked for, by their number.
+    pub(crate) posts: HashMap<String, Value>,
     pub(crate) retention: usize,
     pub(crate) announce_threads: bool,
     pub(crate) items_accepted: u64,
@@ -113,7 +115,8 @@ impl World {
             sessions: HashMap::new(),
             threads: HashMap::new(),
             ids: Identifiers::new(),
-            media_base: String::new(),
+            cdn: Cdn::default(),
+            posts: HashMap::new(),
             retention,
             announce_threads,
             items_accepted: 0,

@@ -38,7 +38,10 @@ pub(super) fn refused(error: &SimError) -> Response {
     let status = match error {
         SimError::NotAMember(_) => StatusCode::FORBIDDEN,
         SimError::Invalid(_) | SimError::NameTaken(_) | SimError::DeadlinePassed(_) => StatusCode::BAD_REQUEST,
-        SimError::UnknownAccount(_) | SimError::UnknownThread(_) | SimError::UnknownItem(_) => StatusCode::NOT_FOUND,
+        SimError::UnknownAccount(_)
+        | SimError::UnknownThread(_)
+        | SimError::UnknownItem(_)
+        | SimError::UnknownMedia => StatusCode::NOT_FOUND,
     };
     failure(status, json!({ "message": error.to_string() }))
 }

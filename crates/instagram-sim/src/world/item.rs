@@ -3,6 +3,8 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
+use crate::cdn::Cdn;
+
 /// One message, as the simulator keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Item {
@@ -41,11 +43,13 @@ pub struct Reaction {
 }
 
 /// Serialises an item as one viewer gets it.
+#[derive(Clone, Copy)]
 pub(crate) struct ItemView<'a> {
     pub(crate) item: &'a Item,
     pub(crate) replied: Option<&'a Item>,
     pub(crate) viewer: u64,
     pub(crate) string_ids: bool,
+    pub(crate) cdn: &'a Cdn,
 }
 
 impl Serialize for ItemView<'_> {
@@ -72,16 +76,37 @@ impl Serialize for ItemView<'_> {
         map.serialize_entry("show_forward_attribution", &false)?;
         map.serialize_entry("send_attribution", "message_button")?;
         for (key, value) in &item.content {
-            map.serialize_entry(key, value)?;
+            map.serialize_entry(key, &Renewed { value, cdn: self.cdn })?;
         }
         if !item.reactions.is_empty() {
             map.serialize_entry("reactions", &reactions(&item.reactions))?;
         }
         if let Some(replied) = self.replied {
-            let trimmed = ItemView { item: replied, replied: None, viewer: self.viewer, string_ids: self.string_ids };
+            let trimmed = ItemView { item: replied, replied: None, ..*self };
             map.serialize_entry("replied_to_message", &trimmed)?;
         }
         map.end()
+    }
+}
+
+/// A value whose addresses of the media host are those that are good now.
+pub(crate) struct Renewed<'a> {
+    pub(crate) value: &'a Value,
+    pub(crate) cdn: &'a Cdn,
+}
+
+impl Serialize for Renewed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let inner = |value| Renewed { value, cdn: self.cdn };
+        match self.value {
+            Value::String(text) => match self.cdn.renewed(text) {
+                Some(address) => serializer.serialize_str(&address),
+                None => serializer.serialize_str(text),
+            },
+            Value::Array(all) => serializer.collect_seq(all.iter().map(inner)),
+            Value::Object(all) => serializer.collect_map(all.iter().map(|(key, value)| (key, inner(value)))),
+            other => other.serialize(serializer),
+        }
     }
 }
 

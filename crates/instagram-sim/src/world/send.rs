@@ -86,7 +86,7 @@ impl World {
         for pk in &thread.members {
             let Some(account) = self.accounts.get_mut(pk) else { continue };
             let turned = account.faults.take(Stage::Append, "").is_some();
-            let shown = view::item(thread, item, *pk, account.options.string_ids != turned);
+            let shown = view::item(&self.cdn, thread, item, *pk, account.options.string_ids != turned);
             let value = serde_json::to_string(&shown).expect("an item always serialises");
             let data = Patch { op, path: &path, value: Some(&value) }.data();
             let own = *pk == item.sender;

@@ -6,7 +6,7 @@ use super::{
     Account, Thread, World,
     item::{Item, ItemView},
 };
-use crate::picture;
+use crate::{cdn::Cdn, picture};
 
 /// A number, or a string where the account's options ask for it.
 fn number(value: i64, as_string: bool) -> Value {
@@ -17,7 +17,7 @@ fn number(value: i64, as_string: bool) -> Value {
 pub(crate) fn picture_url(world: &World, account: &Account) -> String {
     let path = format!("/v/t51.2885-19/{}_{}_n.png", account.pk, account.picture_version);
     let signature = picture::signature(&path);
-    format!("{}{path}?_nc_ht=127.0.0.1&_nc_cat=1&oh={signature}&oe=7FFFFFFF", world.media_base)
+    format!("{}{path}?_nc_ht=127.0.0.1&_nc_cat=1&oh={signature}&oe=7FFFFFFF", world.cdn.base)
 }
 
 /// The short form of a user, as threads carry it.
@@ -67,9 +67,15 @@ pub(crate) fn full_user(world: &World, account: &Account, string_ids: bool) -> V
 }
 
 /// An item as one viewer sees it.
-pub(crate) fn item<'a>(thread: &'a Thread, item: &'a Item, viewer: u64, string_ids: bool) -> ItemView<'a> {
+pub(crate) fn item<'a>(
+    cdn: &'a Cdn,
+    thread: &'a Thread,
+    item: &'a Item,
+    viewer: u64,
+    string_ids: bool,
+) -> ItemView<'a> {
     let replied = item.reply_to.as_deref().and_then(|id| thread.item(id));
-    ItemView { item, replied, viewer, string_ids }
+    ItemView { item, replied, viewer, string_ids, cdn }
 }
 
 /// A thread with its newest `items` items, as one viewer sees it.
@@ -86,7 +92,7 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
     let has_older = visible().nth(limit).is_some();
     let shown: Vec<Value> = page
         .iter()
-        .map(|one| serde_json::to_value(item(thread, one, viewer, string_ids)).unwrap_or(Value::Null))
+        .map(|one| serde_json::to_value(item(&world.cdn, thread, one, viewer, string_ids)).unwrap_or(Value::Null))
         .collect();
     let others = |pks: &[u64]| -> Vec<Value> {
         let known = pks.iter().filter(|pk| **pk != viewer).filter_map(|pk| world.accounts.get(pk));

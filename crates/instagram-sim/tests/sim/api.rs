@@ -7,42 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{
     DEADLINE,
-    client::{Client, tls},
+    client::Client,
+    http::{Http, bearer},
     two_people,
 };
-
-struct Http {
-    client: reqwest::Client,
-    base: String,
-    authorization: String,
-}
-
-fn bearer(pk: u64, sessionid: &str) -> String {
-    let fields = json!({ "ds_user_id": pk.to_string(), "sessionid": sessionid });
-    format!("Bearer IGT:2:{}", data_encoding::BASE64.encode(fields.to_string().as_bytes()))
-}
-
-impl Http {
-    fn new(sim: &Sim, account: &instagram_sim::Account) -> Http {
-        let config = Arc::unwrap_or_clone(tls(sim));
-        let client = reqwest::Client::builder().tls_backend_preconfigured(config).http1_only().build().unwrap();
-        let authorization = bearer(account.pk, &account.sessionid);
-        Http { client, base: format!("{}api/v1/", sim.api_url()), authorization }
-    }
-
-    async fn answer(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
-        let response = request.header("authorization", &self.authorization).send().await.unwrap();
-        (response.status().as_u16(), response.json().await.unwrap())
-    }
-
-    async fn get(&self, path: &str) -> (u16, Value) {
-        self.answer(self.client.get(format!("{}{path}", self.base))).await
-    }
-
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> (u16, Value) {
-        self.answer(self.client.post(format!("{}{path}", self.base)).form(fields)).await
-    }
-}
 
 #[tokio::test]
 async fn only_good_credentials_are_let_in() {

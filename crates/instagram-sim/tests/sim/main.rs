@@ -4,6 +4,9 @@
 mod api;
 mod client;
 mod faults;
+mod http;
+mod kinds;
+mod media;
 mod queue;
 mod sends;
 mod throughput;
