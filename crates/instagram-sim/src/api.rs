@@ -1,6 +1,13 @@
 //! The HTTPS API: routes, credentials, recording and HTTP faults around the endpoints.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -10,6 +17,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
+use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
@@ -24,6 +32,7 @@ mod form;
 mod gzip;
 mod listener;
 mod media;
+mod upload;
 
 pub(crate) use self::credentials::parse_bearer;
 
@@ -100,11 +109,23 @@ fn router(shared: Arc<Shared>) -> Router {
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_endpoint)
         .layer(middleware::from_fn_with_state(shared.clone(), logged_in))
+        .merge(uploads(&shared))
         // Media needs no credentials: its address is signed.
         .route("/v/t51.2885-19/{file}", get(media::picture))
         .route("/v/t1.15752-9/{file}", get(media::file))
         .layer(middleware::from_fn_with_state(shared.clone(), recorded))
         .with_state(shared)
+}
+
+/// The upload host, which is the same listener.
+fn uploads(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    let route = |router: Router<Arc<Shared>>, kind: &str| {
+        router.route(&format!("/{kind}/{{entity}}"), get(upload::offset).post(upload::receive))
+    };
+    (upload::KINDS.into_iter())
+        .fold(Router::new(), route)
+        .layer(middleware::from_fn_with_state(shared.clone(), logged_in))
+        .layer(middleware::from_fn(upload::edge))
 }
 
 async fn no_such_endpoint() -> Response {
@@ -116,7 +137,20 @@ async fn no_such_endpoint() -> Response {
 /// Remembers every request with its answer's status.
 async fn recorded(State(shared): App, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
+    let read = Arc::new(AtomicU64::new(0));
+    let (text, body) = if upload::is_upload(parts.uri.path()) {
+        // Uploads pass through, however large they are.
+        let read = read.clone();
+        let counted = body.into_data_stream().inspect(move |part| {
+            let size = part.as_ref().map_or(0, |part| part.len() as u64);
+            read.fetch_add(size, Ordering::Relaxed);
+        });
+        (String::new(), Body::from_stream(counted))
+    } else {
+        let bytes = to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
+        read.store(bytes.len() as u64, Ordering::Relaxed);
+        (String::from_utf8_lossy(&bytes).into_owned(), Body::from(bytes))
+    };
     let headers = parts.headers.iter();
     let mut record = RecordedRequest {
         method: parts.method.to_string(),
@@ -126,11 +160,13 @@ async fn recorded(State(shared): App, request: Request, next: Next) -> Response 
         headers: headers
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
             .collect(),
-        body: String::from_utf8_lossy(&body).into_owned(),
+        body: text,
+        body_size: 0,
         status: 0,
         known: true,
     };
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let response = next.run(Request::from_parts(parts, body)).await;
+    record.body_size = read.load(Ordering::Relaxed);
     record.status = response.status().as_u16();
     record.known = response.extensions().get::<NoSuchEndpoint>().is_none();
     record.pk = response.extensions().get::<Viewer>().map(|viewer| viewer.pk);

@@ -22,6 +22,8 @@ mod shapes;
 mod stories;
 mod texts;
 
+pub(crate) use self::shapes::{code as post_code, video_versions};
+
 use self::shapes::Shapes;
 
 /// A generator of one kind of item.

@@ -20,7 +20,6 @@ mod fault;
 pub mod kinds;
 mod options;
 mod picture;
-#[cfg(test)]
 mod probe;
 mod realtime;
 pub mod sample;
@@ -43,5 +42,8 @@ pub use self::{
     shared::RecordedRequest,
     sim::{Account, Sim, Stats},
     verbs::{NewText, RawItem},
-    world::item::{Item, Reaction},
+    world::{
+        item::{Item, Reaction},
+        upload::Upload,
+    },
 };

@@ -12,12 +12,14 @@ pub(crate) mod identifiers;
 pub(crate) mod item;
 pub(crate) mod queue;
 pub(crate) mod send;
+pub(crate) mod upload;
 pub(crate) mod view;
 
 use self::{
     identifiers::Identifiers,
     item::Item,
     queue::{Patch, Queue},
+    upload::Uploads,
 };
 use crate::{
     cdn::Cdn,
@@ -33,6 +35,7 @@ pub(crate) struct World {
     /// Decoded session id to the account it belongs to.
     pub(crate) sessions: HashMap<String, u64>,
     pub(crate) threads: HashMap<String, Thread>,
+    pub(crate) uploads: Uploads,
     pub(crate) ids: Identifiers,
     pub(crate) cdn: Cdn,
     /// Posts, reels and stories that can be asked for, by their number.
@@ -114,6 +117,7 @@ impl World {
             names: HashMap::new(),
             sessions: HashMap::new(),
             threads: HashMap::new(),
+            uploads: Uploads::default(),
             ids: Identifiers::new(),
             cdn: Cdn::default(),
             posts: HashMap::new(),

@@ -40,6 +40,9 @@ pub(super) async fn file(State(shared): App, uri: Uri) -> Response {
     match served {
         Served::Missing => short(StatusCode::NOT_FOUND, "Not Found"),
         Served::Refused(why) => short(StatusCode::FORBIDDEN, why),
+        Served::File { content: Content::Lost { .. }, .. } => {
+            short(StatusCode::NOT_FOUND, "too large an upload to be kept")
+        }
         Served::File { content, content_type, fault } => answer(content, &content_type, fault.as_ref()),
     }
 }

@@ -30,6 +30,10 @@ pub(crate) enum Content {
         size: u64,
         seed: u64,
     },
+    /// Only the size is known: an upload that was too large to be kept.
+    Lost {
+        size: u64,
+    },
 }
 
 impl Content {
@@ -53,7 +57,7 @@ impl Content {
     pub(crate) fn size(&self) -> u64 {
         match self {
             Content::Held(bytes) => bytes.len() as u64,
-            Content::Made { size, .. } => *size,
+            Content::Made { size, .. } | Content::Lost { size } => *size,
         }
     }
 
@@ -66,6 +70,7 @@ impl Content {
         };
         let most = limit.min(CHUNK).min(self.size().saturating_sub(offset));
         match self {
+            Content::Lost { .. } => Bytes::new(),
             Content::Held(bytes) => part(bytes, offset, most),
             Content::Made { head, .. } if offset < head.len() as u64 => part(head, offset, most),
             Content::Made { seed, .. } => {

@@ -136,7 +136,7 @@ pub(super) fn post(sim: &Sim, pk: u64, media_type: u8, children: Option<Vec<Valu
 }
 
 /// The letters of a post's link, as Instagram makes them from its number.
-pub(super) fn code(pk: u64) -> String {
+pub(crate) fn code(pk: u64) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut left = pk;
     let mut code = Vec::new();

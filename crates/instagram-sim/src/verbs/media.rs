@@ -1,4 +1,4 @@
-//! The media host: files, addresses, what is wrong with them.
+//! The media host: files, addresses, what is wrong with them. And what was uploaded.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -8,6 +8,7 @@ use crate::{
     cdn::{MediaDetails, addresses, content::Content, fault::MediaFault},
     error::SimError,
     sim::Sim,
+    world::upload::Upload,
 };
 
 impl Sim {
@@ -73,5 +74,15 @@ impl Sim {
     /// Forgets all faults of the media host that have not happened yet.
     pub fn clear_media_faults(&self) {
         self.shared.act(|world| world.cdn.clear_faults());
+    }
+
+    /// All uploads, in the order they began, whole or not.
+    pub fn uploads(&self) -> Vec<Upload> {
+        self.shared.look(|world| world.uploads.list())
+    }
+
+    /// The bytes of a whole upload; `None` if there is no such or it was larger than 8 MiB.
+    pub fn upload_bytes(&self, media_id: &str) -> Option<Bytes> {
+        self.shared.look(|world| world.uploads.bytes(media_id))
     }
 }

@@ -39,13 +39,10 @@ impl World {
     /// Adds an item and tells all members. `echo_at_us` holds the sender's own envelope back until then.
     pub(crate) fn add_item(&mut self, sender: u64, id: &str, new: NewItem, echo_at_us: i64) -> Result<Sent, SimError> {
         self.thread_of(id, sender)?;
-        let key = new.client_context.clone().map(|context| (id.to_owned(), context));
-        if let Some(known) = key.as_ref().and_then(|key| self.accounts.get(&sender)?.sent.get(key)) {
-            let timestamp_us = self.thread(id)?.item(known).map_or(0, |item| item.timestamp_us);
-            let sent = Sent { item_id: known.clone(), timestamp_us, duplicate: true };
-            self.duplicates_refused += 1;
+        if let Some(sent) = new.client_context.as_deref().and_then(|context| self.sent_before(sender, id, context)) {
             return Ok(sent);
         }
+        let key = new.client_context.clone().map(|context| (id.to_owned(), context));
         let timestamp_us = self.ids.timestamp_us();
         let item_id = self.ids.item(timestamp_us);
         let item = Item {
@@ -76,6 +73,15 @@ impl World {
         }
         self.tell_item(id, &item_id, "add", echo_at_us)?;
         Ok(Sent { item_id, timestamp_us, duplicate: false })
+    }
+
+    /// What became of an earlier send with the same client context.
+    pub(crate) fn sent_before(&mut self, sender: u64, id: &str, context: &str) -> Option<Sent> {
+        let known = self.accounts.get(&sender)?.sent.get(&(id.to_owned(), context.to_owned()))?;
+        let timestamp_us = self.thread(id).ok()?.item(known).map_or(0, |item| item.timestamp_us);
+        let sent = Sent { item_id: known.clone(), timestamp_us, duplicate: true };
+        self.duplicates_refused += 1;
+        Some(sent)
     }
 
     /// Puts an item patch into every member's queue.

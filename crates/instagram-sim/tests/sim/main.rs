@@ -10,6 +10,7 @@ mod media;
 mod queue;
 mod sends;
 mod throughput;
+mod uploads;
 mod vectors;
 
 use std::time::Duration;
