@@ -29,9 +29,12 @@ mod broadcast;
 mod credentials;
 mod direct;
 mod form;
+mod group;
 mod gzip;
 mod listener;
 mod media;
+mod recipients;
+mod thread;
 mod upload;
 
 pub(crate) use self::credentials::parse_bearer;
@@ -92,19 +95,28 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/direct_v2/get_presence/", get(direct::presence))
         .route("/api/v1/direct_v2/get_presence_active_now/", get(direct::presence))
         .route("/api/v1/direct_v2/has_interop_upgraded/", get(direct::has_interop_upgraded))
-        .route("/api/v1/direct_v2/ranked_recipients/", get(direct::ranked_recipients))
-        .route("/api/v1/direct_v2/create_group_thread/", post(direct::create_group))
+        .route("/api/v1/direct_v2/ranked_recipients/", get(recipients::ranked))
+        .route("/api/v1/direct_v2/create_group_thread/", post(group::create))
         .route("/api/v1/direct_v2/threads/get_by_participants/", get(direct::by_participants))
         .route("/api/v1/direct_v2/threads/{thread}/", get(direct::thread))
-        .route("/api/v1/direct_v2/threads/{thread}/approve/", post(direct::approve))
-        .route("/api/v1/direct_v2/threads/{thread}/update_title/", post(direct::update_title))
-        .route("/api/v1/direct_v2/threads/{thread}/leave/", post(direct::leave))
-        .route("/api/v1/direct_v2/threads/{thread}/mute/", post(direct::nothing_to_do))
-        .route("/api/v1/direct_v2/threads/{thread}/unmute/", post(direct::nothing_to_do))
+        .route("/api/v1/direct_v2/threads/{thread}/media/", get(thread::media))
+        .route("/api/v1/direct_v2/threads/{thread}/update_title/", post(group::update_title))
+        .route("/api/v1/direct_v2/threads/{thread}/leave/", post(group::leave))
+        .route("/api/v1/direct_v2/threads/approve_multiple/", post(thread::approve_multiple))
+        .route("/api/v1/direct_v2/threads/decline_multiple/", post(thread::decline_multiple))
+        .route("/api/v1/direct_v2/threads/decline_all/", post(thread::decline_all))
+        .route("/api/v1/direct_v2/spam_inbox/", get(thread::spam_inbox))
+        .route("/api/v1/direct_v2/fetch_and_subscribe_presence/", post(direct::presence))
+        .route("/graphql_www", post(group::graphql))
         .route("/api/v1/direct_v2/threads/{thread}/items/{item}/delete/", post(direct::delete_item))
         .route("/api/v1/direct_v2/threads/{thread}/items/{item}/edit/", post(direct::edit_item))
         .route("/api/v1/direct_v2/threads/{thread}/items/{item}/seen/", post(direct::seen))
         .route("/api/v1/direct_v2/threads/broadcast/{kind}/", post(broadcast::broadcast));
+    let of_thread = |router: Router<Arc<Shared>>, action: &str, handler| {
+        router.route(&format!("/api/v1/direct_v2/threads/{{thread}}/{action}/"), handler)
+    };
+    let known = thread::ACTIONS.iter().fold(known, |all, action| of_thread(all, action, post(thread::treat)));
+    let known = group::ACTIONS.iter().fold(known, |all, action| of_thread(all, action, post(group::change)));
     known
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_endpoint)

@@ -10,6 +10,7 @@ use crate::{
     error::SimError,
     world::{
         World,
+        reaction::Mark,
         send::{NewItem, Sent},
     },
 };
@@ -134,6 +135,7 @@ fn whole(
         content,
         client_context: get("client_context").map(str::to_owned),
         reply_to: reply_target(world, thread, get("replied_to_item_id"), get("replied_to_client_context")),
+        shh: get("is_shh_mode") == Some("1"),
     }
 }
 
@@ -157,7 +159,8 @@ fn react(world: &mut World, pk: u64, thread: &str, fields: &Fields) -> Outcome {
         return refusal(400, "invalid unicode emoji", context);
     }
     let target = get("item_id").unwrap_or_default();
-    match world.react(pk, thread, target, (!deleted).then_some(emoji), context) {
+    let mark = if deleted { Mark::Nothing } else { Mark::Emoji(emoji) };
+    match world.react(pk, thread, target, mark, context) {
         Ok(timestamp_us) => {
             let sent = Sent { item_id: target.to_owned(), timestamp_us, duplicate: false };
             accepted(&sent, thread, context)

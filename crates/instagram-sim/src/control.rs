@@ -100,7 +100,7 @@ impl IntoResponse for Refused {
             | SimError::UnknownItem(_)
             | SimError::UnknownMedia => StatusCode::NOT_FOUND,
             SimError::NameTaken(_) => StatusCode::CONFLICT,
-            SimError::NotAMember(_) | SimError::Invalid(_) => StatusCode::BAD_REQUEST,
+            SimError::NotAMember(_) | SimError::Forbidden(_) | SimError::Invalid(_) => StatusCode::BAD_REQUEST,
             SimError::DeadlinePassed(_) => StatusCode::REQUEST_TIMEOUT,
         };
         (status, Json(json!({ "error": self.0.to_string() }))).into_response()

@@ -140,6 +140,8 @@ pub enum Fault {
         /// Bytes.
         after: u64,
     },
+    /// The last page of a thread promises more, and the first message comes again and again.
+    RepeatFirstItem,
     /// The answer carries a new `ig-set-authorization` for the same session.
     RotateAuthorization,
     /// The answer carries a new session id; the old one ends with the first use of the new one.
@@ -160,6 +162,7 @@ pub(crate) enum Stage {
     Http,
     Transcode,
     Upload,
+    Page,
 }
 
 impl Fault {
@@ -183,6 +186,7 @@ impl Fault {
             | Fault::DeepNesting { .. }
             | Fault::BadPatchBeforeGood
             | Fault::ParentProcess => Stage::Deliver,
+            Fault::RepeatFirstItem => Stage::Page,
             Fault::Transcoding => Stage::Transcode,
             Fault::CutUpload { .. } => Stage::Upload,
             Fault::StringIds => Stage::Append,

@@ -43,6 +43,7 @@ pub use self::{
     sim::{Account, Sim, Stats},
     verbs::{NewText, RawItem},
     world::{
+        history::{History, OldItem},
         item::{Item, Reaction},
         upload::Upload,
     },

@@ -54,7 +54,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(options: SimOptions) -> Shared {
         Shared {
-            world: Mutex::new(World::new(options.retention, options.announce_threads)),
+            world: Mutex::new(World::new(&options)),
             changed: watch::Sender::new(0),
             requests: Mutex::new(VecDeque::new()),
             options,

@@ -29,6 +29,8 @@ pub struct Item {
     pub reactions: Vec<Reaction>,
     /// Whether the sender took it back.
     pub unsent: bool,
+    /// Whether it was sent in vanish mode.
+    pub shh: bool,
 }
 
 /// One person's reaction to one item.
@@ -40,6 +42,8 @@ pub struct Reaction {
     pub emoji: String,
     /// When.
     pub timestamp_us: i64,
+    /// A heart of the old way, without an emoji of its own.
+    pub is_like: bool,
 }
 
 /// Serialises an item as one viewer gets it.
@@ -72,7 +76,7 @@ impl Serialize for ItemView<'_> {
             map.serialize_entry("client_context", context)?;
         }
         map.serialize_entry("is_sent_by_viewer", &(item.sender == self.viewer))?;
-        map.serialize_entry("is_shh_mode", &false)?;
+        map.serialize_entry("is_shh_mode", &item.shh)?;
         map.serialize_entry("show_forward_attribution", &false)?;
         map.serialize_entry("send_attribution", "message_button")?;
         for (key, value) in &item.content {
@@ -120,6 +124,8 @@ fn reactions(all: &[Reaction]) -> Value {
             "client_context": null,
         })
     };
-    let emojis: Vec<Value> = all.iter().map(one).collect();
-    serde_json::json!({ "likes_count": 0, "likes": [], "emojis": emojis })
+    let like = |reaction: &Reaction| serde_json::json!({ "sender_id": reaction.sender, "timestamp": reaction.timestamp_us, "client_context": null });
+    let emojis: Vec<Value> = all.iter().filter(|reaction| !reaction.is_like).map(one).collect();
+    let likes: Vec<Value> = all.iter().filter(|reaction| reaction.is_like).map(like).collect();
+    serde_json::json!({ "likes_count": likes.len(), "likes": likes, "emojis": emojis })
 }

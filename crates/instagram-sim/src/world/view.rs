@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    Account, Thread, World,
+    Account, World,
     item::{Item, ItemView},
+    thread::Thread,
 };
 use crate::{cdn::Cdn, picture};
 
@@ -113,9 +114,10 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
         .collect();
     let newest = page.first().map(|item| item.item_id.clone());
     let oldest = page.last().map(|item| item.item_id.clone());
-    let unread = thread.items.last().is_some_and(|last| {
-        last.sender != viewer && thread.seen.get(&viewer).is_none_or(|(item_id, _)| *item_id != last.item_id)
-    });
+    let unread = thread.unread_for.contains(&viewer)
+        || thread.items.last().is_some_and(|last| {
+            last.sender != viewer && thread.seen.get(&viewer).is_none_or(|(item_id, _)| *item_id != last.item_id)
+        });
     let others_last = thread.items.iter().rev().find(|item| item.sender != viewer).map_or(0, |item| item.timestamp_us);
     json!({
         "thread_id": thread.id,
@@ -128,8 +130,8 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
         "last_permanent_item": shown.first().cloned().unwrap_or(Value::Null),
         "last_activity_at": number(thread.last_activity_us(), string_ids),
         "last_non_sender_item_at": number(others_last, string_ids),
-        "muted": false,
-        "vc_muted": false,
+        "muted": thread.muted_for.contains(&viewer),
+        "vc_muted": thread.calls_muted_for.contains(&viewer),
         "mentions_muted": false,
         "is_pin": false,
         "named": thread.title.is_some(),
@@ -141,15 +143,15 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
         "thread_title": title,
         "folder": 0,
         "is_group": thread.is_group,
-        "approval_required_for_new_members": false,
+        "approval_required_for_new_members": thread.approval_required,
         "input_mode": 0,
         "business_thread_folder": 0,
         "read_state": i32::from(unread),
         "assigned_admin_id": 0,
-        "shh_mode_enabled": false,
+        "shh_mode_enabled": thread.shh_mode,
         "is_close_friend_thread": false,
         "theme": null,
-        "thread_image": null,
+        "thread_image": thread_image(world, thread),
         "last_seen_at": seen,
         "has_older": has_older,
         "has_newer": before.is_some(),
@@ -159,6 +161,19 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
         "prev_cursor": newest,
         "is_spam": false,
         "valued_request": false,
+    })
+}
+
+/// The picture of a group, or null.
+pub(crate) fn thread_image(world: &World, thread: &Thread) -> Value {
+    let Some(image) = &thread.image else { return Value::Null };
+    let url = world.cdn.renewed(&image.url).unwrap_or_else(|| image.url.clone());
+    json!({
+        "id": image.id,
+        "media_type": 1,
+        "image_versions2": { "candidates": [{ "width": image.width, "height": image.height, "url": url }] },
+        "original_width": image.width,
+        "original_height": image.height,
     })
 }
 
@@ -176,6 +191,7 @@ pub(crate) fn inbox(
         .iter()
         .filter_map(|id| world.threads.get(id))
         .filter(|thread| thread.pending_for.contains(&viewer.pk) == pending)
+        .filter(|thread| !thread.hidden_for.contains(&viewer.pk))
         .filter(|thread| cursor.is_none_or(|before| thread.last_activity_us() < before))
         .collect();
     threads.sort_by_key(|thread| std::cmp::Reverse(thread.last_activity_us()));

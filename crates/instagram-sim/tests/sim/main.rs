@@ -4,9 +4,12 @@
 mod api;
 mod client;
 mod faults;
+mod groups;
+mod history;
 mod http;
 mod kinds;
 mod media;
+mod operations;
 mod queue;
 mod sends;
 mod throughput;
