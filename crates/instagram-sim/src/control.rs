@@ -24,11 +24,19 @@ use crate::{
     world::item::Item,
 };
 
+mod items;
+mod media;
+mod threads;
+
 type Control = State<Arc<Sim>>;
 type Answer = Result<Json<Value>, Refused>;
 
 /// The paths a control server offers, one a line.
-pub const PATHS: &str = "\
+pub fn paths() -> String {
+    [PATHS, items::PATHS, threads::PATHS, media::PATHS].concat()
+}
+
+const PATHS: &str = "\
 GET  /                                    addresses and counters
 POST /accounts                            {username, full_name, pk?, sessionid?}
 GET  /accounts
@@ -48,9 +56,6 @@ POST /threads/{thread}/texts              {from, text, reply_to?, client_context
 POST /threads/{thread}/items              {from, item: {item_type, …}}
 GET  /threads/{thread}/items?skip=&limit=
 GET  /threads/{thread}/wait?count=&from=&timeout_ms=
-POST /threads/{thread}/unsend             {from, item_id}
-POST /threads/{thread}/react              {from, item_id, emoji?}
-POST /threads/{thread}/seen               {from, item_id}
 POST /threads/{thread}/typing             {from, active}
 POST /bulk                                {from, threads: [id, …], count, prefix?}: texts in turn, as fast as they go
 GET  /requests?path=                      what the API was asked
@@ -75,12 +80,12 @@ pub fn router(sim: Arc<Sim>) -> Router {
         .route("/threads/{thread}/texts", post(send_text))
         .route("/threads/{thread}/items", post(send_item).get(items))
         .route("/threads/{thread}/wait", get(wait))
-        .route("/threads/{thread}/unsend", post(unsend))
-        .route("/threads/{thread}/react", post(react))
-        .route("/threads/{thread}/seen", post(seen))
         .route("/threads/{thread}/typing", post(typing))
         .route("/bulk", post(bulk))
         .route("/requests", get(requests))
+        .merge(items::router())
+        .merge(threads::router())
+        .merge(media::router())
         .with_state(sim)
 }
 
@@ -306,28 +311,6 @@ async fn wait(State(sim): Control, Path(thread): Path<String>, Query(wait): Quer
 }
 
 #[derive(Deserialize)]
-struct ItemAct {
-    from: u64,
-    item_id: String,
-    emoji: Option<String>,
-}
-
-async fn unsend(State(sim): Control, Path(thread): Path<String>, Json(act): Json<ItemAct>) -> Answer {
-    sim.unsend(act.from, &thread, &act.item_id)?;
-    done()
-}
-
-async fn react(State(sim): Control, Path(thread): Path<String>, Json(act): Json<ItemAct>) -> Answer {
-    sim.react(act.from, &thread, &act.item_id, act.emoji.as_deref())?;
-    done()
-}
-
-async fn seen(State(sim): Control, Path(thread): Path<String>, Json(act): Json<ItemAct>) -> Answer {
-    sim.mark_seen(act.from, &thread, &act.item_id)?;
-    done()
-}
-
-#[derive(Deserialize)]
 struct Typing {
     from: u64,
     active: bool,
@@ -380,6 +363,7 @@ async fn requests(State(sim): Control, Query(asked): Query<Asked>) -> Answer {
                 "path": request.path,
                 "query": request.query,
                 "pk": request.pk,
+                "body_size": request.body_size,
                 "status": request.status,
                 "known": request.known,
             })

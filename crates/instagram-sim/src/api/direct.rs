@@ -49,7 +49,7 @@ fn inbox_page(shared: &crate::shared::Shared, pk: u64, query: &str, pending: boo
     shared.look(|world| {
         let Ok(account) = world.account(pk) else { return refused(&SimError::UnknownAccount(pk)) };
         let requests = account.threads.iter().filter_map(|id| world.threads.get(id));
-        let requests = requests.filter(|thread| thread.pending_for.contains(&pk)).count();
+        let requests = requests.filter(|thread| thread.waits_for(pk)).count();
         ok(json!({
             "viewer": view::user(world, account, account.options.string_ids),
             "inbox": view::inbox(world, account, cursor, limit, items, pending),
@@ -63,7 +63,7 @@ fn inbox_page(shared: &crate::shared::Shared, pk: u64, query: &str, pending: boo
 }
 
 pub(super) async fn pending_preview(State(shared): App, Extension(viewer): Who) -> Response {
-    let total = shared.look(|world| world.threads.values().filter(|one| one.pending_for.contains(&viewer.pk)).count());
+    let total = shared.look(|world| world.threads.values().filter(|one| one.waits_for(viewer.pk)).count());
     ok(json!({ "pending_requests_total": total, "unread_pending_requests": total }))
 }
 

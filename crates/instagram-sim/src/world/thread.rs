@@ -62,6 +62,11 @@ impl Thread {
         self.items.last().map_or(self.created_us, |item| item.timestamp_us)
     }
 
+    /// Whether it is a message request that somebody has neither accepted nor declined.
+    pub(crate) fn waits_for(&self, pk: u64) -> bool {
+        self.pending_for.contains(&pk) && !self.hidden_for.contains(&pk)
+    }
+
     /// Puts items before all others, oldest first.
     pub(crate) fn prepend(&mut self, items: Vec<Item>) {
         for item in &items {

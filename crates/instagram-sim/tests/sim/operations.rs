@@ -198,6 +198,12 @@ async fn requests_are_accepted_and_declined_one_by_one_or_together() {
     assert_eq!(post(&http, "decline_all", &[("_uuid", "u")]).await.0, 200);
     assert_eq!(waiting().await, 0);
     assert_eq!(http.get("direct_v2/inbox/").await.1["inbox"]["threads"].as_array().unwrap().len(), 3);
+    assert_eq!(http.get("direct_v2/inbox/").await.1["pending_requests_total"], 0);
+    // Whoever was declined and writes again is a request again.
+    let declined = sim.thread_items(&threads[1]).unwrap()[0].sender;
+    sim.send_text(declined, &threads[1], "please").unwrap();
+    assert_eq!(waiting().await, 1);
+    sim.decline_thread(anna.pk, &threads[1]).unwrap();
     // An answer to a request accepts it.
     sim.make_pending(anna.pk, &threads[0]).unwrap();
     sim.send_text(anna.pk, &threads[0], "fine").unwrap();
