@@ -17,10 +17,12 @@ use crate::domain::record::{Login, LoginState};
 use crate::inbox::{self, Contact, Order, Receiver};
 use crate::lane::{Lanes, StepError};
 use crate::login::Sessions;
+use crate::login::history::{self, Histories};
 use crate::matrix::appservice;
 use crate::media::Converter;
 use crate::network::{Network, Remote, RemoteError};
 use crate::portal::ephemeral::Ephemeral;
+use crate::portal::room::RoomBudget;
 use crate::runtime::{self, Tasks};
 use crate::store::{Store, StoreOptions};
 use crate::{cli, matrix, metrics};
@@ -51,6 +53,10 @@ pub struct Bridge {
     media_directory: PathBuf,
     /// What converts sounds and videos, where there is one.
     pub converter: Option<Converter>,
+    /// What is fetched of what was said before.
+    pub histories: Histories,
+    /// Rooms made in the last hour.
+    pub rooms: RoomBudget,
     /// Typing and receipts on their way.
     pub ephemeral: Ephemeral,
     bot: OwnedUserId,
@@ -133,6 +139,8 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
         contact: Contact::default(),
         media_directory: config.media.directory.clone().unwrap_or_else(std::env::temp_dir),
         converter: find_converter(config),
+        histories: Histories::default(),
+        rooms: RoomBudget::default(),
         ephemeral: Ephemeral::default(),
         config: Arc::clone(config),
         store,
@@ -148,6 +156,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
     tracing::info!(address = %listen, "listening");
     let logins = bridge.store.logins().await?;
     check_homeserver(&bridge, logins.is_empty()).await?;
+    history::resume(&bridge).await?;
     for login in logins {
         start_login(&bridge, &login).await?;
     }

@@ -249,6 +249,14 @@ pub struct Bridging {
     pub receipts: Receipts,
     /// After this time a message from Matrix that could not be sent is given up, and its sender is told.
     pub give_up_after: Span,
+    /// Chats whose latest messages are fetched when somebody logs in for the first time.
+    pub history_chats: usize,
+    /// Messages fetched of each of them.
+    pub history_messages: i64,
+    /// Pause between two pages of history.
+    pub history_pause: Span,
+    /// Rooms made in an hour; more have to wait.
+    pub rooms_per_hour: usize,
 }
 
 impl Default for Bridging {
@@ -259,6 +267,10 @@ impl Default for Bridging {
             max_characters: 1000,
             receipts: Receipts::Send,
             give_up_after: Span::seconds(3600),
+            history_chats: 20,
+            history_messages: 50,
+            history_pause: Span::seconds(2),
+            rooms_per_hour: 100,
         }
     }
 }

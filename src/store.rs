@@ -12,6 +12,7 @@ mod cache;
 mod delivery;
 mod error;
 mod facts;
+mod history;
 mod json;
 mod lock;
 mod postgres;

@@ -32,3 +32,25 @@ ALTER TABLE portal ADD COLUMN relay TEXT;
 -- A message request waits for its answer, or was answered with no.
 ALTER TABLE portal ADD COLUMN standing TEXT NOT NULL DEFAULT 'open'
     CHECK (standing IN ('open', 'request', 'declined'));
+
+-- History that is being fetched. Pages come newest first; when all are here they become rows of the inbox, oldest first.
+CREATE TABLE history (
+    thread  TEXT    NOT NULL,
+    login   TEXT    NOT NULL REFERENCES login (id) ON DELETE CASCADE,
+    kind    TEXT    NOT NULL CHECK (kind IN ('first', 'more')),
+    wanted  BIGINT NOT NULL, -- items
+    fetched BIGINT NOT NULL, -- items
+    cursor  TEXT,             -- where the next page begins; NULL for the newest
+    PRIMARY KEY (thread, login)
+);
+CREATE INDEX history_login ON history (login);
+
+CREATE TABLE history_item (
+    thread    TEXT    NOT NULL,
+    login     TEXT    NOT NULL,
+    position  BIGINT NOT NULL, -- 0 is the newest
+    dedup_key TEXT    NOT NULL,
+    payload   TEXT    NOT NULL, -- sealed, in base64
+    PRIMARY KEY (thread, login, position),
+    FOREIGN KEY (thread, login) REFERENCES history (thread, login) ON DELETE CASCADE
+);

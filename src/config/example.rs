@@ -138,6 +138,13 @@ bridge:
   #receipts: send
   # After this time a message that could not be sent to Instagram is given up, and its sender is told.
   #give_up_after: {give_up_after}
+  # At the first login: so many chats, so many messages of each, with a pause between two requests. `backfill` fetches
+  # more.
+  #history_chats: {history_chats}
+  #history_messages: {history_messages}
+  #history_pause: {history_pause}
+  # Rooms made in an hour; more have to wait.
+  #rooms_per_hour: {rooms_per_hour}
 
 media:
   # Largest files in bytes, from Instagram and to Instagram.
@@ -178,6 +185,10 @@ logging:
         notices = bridge.notices,
         max_characters = bridge.max_characters,
         give_up_after = bridge.give_up_after,
+        history_chats = bridge.history_chats,
+        history_messages = bridge.history_messages,
+        history_pause = bridge.history_pause,
+        rooms_per_hour = bridge.rooms_per_hour,
         max_download = media.max_download,
         max_upload = media.max_upload,
         redact_after = media.redact_after,

@@ -61,6 +61,8 @@ pub enum RemoteEventKind {
     ApprovalRequired(bool),
     /// Whether what is written disappears once it is read.
     VanishMode(bool),
+    /// All history that was asked for is there; how far each member has read: the time of the last message.
+    HistoryEnd(Vec<(RemoteUserId, Timestamp)>),
     /// Known, and of no consequence for a room (themes, calls' states).
     Ignored,
     /// Could not be understood; the raw text stays in the row.

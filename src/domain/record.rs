@@ -3,7 +3,7 @@
 use ruma::{OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId};
 
 use super::ids::{
-    ClientContext, ItemId, LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, Timestamp,
+    ClientContext, ItemId, LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, ThreadId, Timestamp,
 };
 
 /// Where a session resumes. Only the Instagram adapter gives the numbers a meaning.
@@ -15,6 +15,32 @@ pub struct Cursor {
     pub snapshot_at_ms: i64,
     /// Microseconds, Instagram's clock: the newest item seen. Bounds what a reconciliation has to fetch.
     pub newest_item_us: i64,
+}
+
+/// History that is being fetched for a login from one thread.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct History {
+    /// From where.
+    pub thread: ThreadId,
+    /// For whom.
+    pub login: LoginId,
+    /// Why.
+    pub kind: HistoryKind,
+    /// How many items.
+    pub wanted: i64,
+    /// How many are here.
+    pub fetched: i64,
+    /// Where the next page begins; none for the newest.
+    pub cursor: Option<String>,
+}
+
+/// Why history is fetched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HistoryKind {
+    /// The login is new: what comes meanwhile waits, so that the order is kept.
+    First,
+    /// Somebody asked for more; it comes after what is there already.
+    More,
 }
 
 /// A row to be put into the inbox.
@@ -51,6 +77,8 @@ pub enum Origin {
         /// True when the row was found over HTTP after a gap.
         reconciled: bool,
     },
+    /// Fetched because somebody wants to see what was said before.
+    History,
 }
 
 /// A pending row of the inbox.

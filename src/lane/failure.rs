@@ -46,6 +46,9 @@ pub enum StepError {
     /// Something it builds on is still on its way.
     #[error("not yet: {0}")]
     Later(&'static str),
+    /// Nothing is wrong, and it is not its turn.
+    #[error("held: {0}")]
+    Hold(&'static str),
     /// The bridge itself is at fault.
     #[error("internal error")]
     Bug,
@@ -81,6 +84,7 @@ fn disposition(
         // A ghost may have been removed from the room: its membership is repaired before the next try.
         StepError::Homeserver(_) if row.attempts < 3 => Disposition::Retry(Duration::from_millis(200)),
         StepError::Homeserver(error) => Disposition::Refuse(homeserver_notice(error)),
+        StepError::Hold(_) => Disposition::Wait(Duration::from_secs(15)),
         StepError::Later(_) if row.attempts < 20 => Disposition::Retry(Duration::from_millis(100)),
         StepError::Later(_) => {
             Disposition::Refuse(Notice::new("A message was not bridged: what it refers to never came."))
@@ -129,7 +133,10 @@ pub(super) async fn dispose<F: Future<Output = ()>>(
     let now = runtime::now();
     let saved = match disposition(error, row, trouble, bridge.config.give_up_after(), now) {
         Disposition::Wait(pause) => {
-            tracing::warn!(row = row.id.0, trouble, %error, "waiting");
+            match error {
+                StepError::Hold(_) => tracing::debug!(row = row.id.0, %error, "waiting"),
+                _ => tracing::warn!(row = row.id.0, trouble, %error, "waiting"),
+            }
             wait(runtime::with_jitter(pause, 0.2)).await;
             Ok(())
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing::Instrument;
 
+use super::history::{self, BeginError};
 use super::{Running, Status};
 use crate::bridge::Bridge;
 use crate::domain::ids::{LoginId, Timestamp};
@@ -136,6 +137,7 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
                 tracing::info!("connected");
                 running.set_status(Status::Connected);
                 bridge.lanes.hurry();
+                history::fetch(bridge, remote.login());
             }
             SessionEvent::Batch(batch) => match store(bridge, remote.login(), &batch).await {
                 Ok(()) => events.confirm(batch),
@@ -159,18 +161,17 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
     }
 }
 
-/// The stored cursor; for a new login, where Instagram's queue stands now.
+/// The stored cursor; for a new login, where Instagram's queue stands now: what came before is history.
 async fn stored_cursor(bridge: &Bridge, running: &Running) -> Result<Cursor, SessionEnd> {
     let login = running.remote.login();
     let stored = bridge.store.cursor(login).await.map_err(|error| SessionEnd::Transport(error.to_string()))?;
     if let Some(cursor) = stored {
         return Ok(cursor);
     }
-    let (seq_id, snapshot_at_ms) = running.remote.newest_cursor().await?;
-    let cursor = Cursor { seq_id, snapshot_at_ms, newest_item_us: runtime::now().0.saturating_mul(1000) };
-    let stored = bridge.store.accept_batch(login, Vec::new(), &cursor, runtime::now()).await;
-    stored.map_err(|error| SessionEnd::Transport(error.to_string()))?;
-    Ok(cursor)
+    history::begin_login(bridge, &running.remote).await.map_err(|error| match error {
+        BeginError::Remote(error) => error.into(),
+        BeginError::Store(error) => SessionEnd::Transport(error.to_string()),
+    })
 }
 
 /// Rows and cursor in one commit, then the lanes are woken.

@@ -1,6 +1,8 @@
 //! From Instagram's patches to the bridge's events, and the form in which patches rest in the inbox.
 
-use instagram::item::{Item as WireItem, Kind};
+mod content;
+
+use instagram::item::Item as WireItem;
 use instagram::sync::{Change, Op, Patch, Target};
 use instagram::thread::{Image, Thread as WireThread, User as WireUser};
 use serde::{Deserialize, Serialize};
@@ -11,8 +13,8 @@ use crate::domain::event::{
 use crate::domain::ids::{ClientContext, ItemId, LaneKey, LoginId, RemoteUserId, ThreadId, Timestamp};
 use crate::domain::record::{Echo, NewRow, Origin};
 
-/// Raw items larger than this are not kept in an event.
-const RAW_LIMIT: usize = 16_000;
+/// Our own path for the end of a piece of history.
+const HISTORY_END: &str = "puppetgram_history_end";
 
 /// What rests in the inbox: the patch as received, and who heard it.
 #[derive(Serialize, Deserialize)]
@@ -72,6 +74,51 @@ pub(super) fn reconciled_row(login: &LoginId, thread: &ThreadId, item: &WireItem
     }
 }
 
+/// The rows of an item of history: the item, and the reactions it has by now. Newest first, as pages are.
+pub(super) fn history_rows(login: &LoginId, thread: &ThreadId, item: &WireItem) -> Vec<NewRow> {
+    let path = format!("/direct_v2/threads/{thread}/items/{}", item.item_id);
+    let patch = |op| Patch { op, path: path.clone(), value: item.raw.clone() };
+    let mut rows = Vec::new();
+    if item.reactions.as_ref().is_some_and(|reactions| !reactions.is_empty())
+        && let Heard::Row { mut row, .. } = row(login, None, 0, patch(Op::Replace))
+    {
+        row.dedup_key = format!("{login}/history reactions/{}", item.item_id);
+        rows.push(row);
+    }
+    if let Heard::Row { row, .. } = row(login, None, 0, patch(Op::Add)) {
+        rows.push(row);
+    }
+    for row in &mut rows {
+        row.origin = Origin::History;
+        row.echo = None;
+    }
+    rows
+}
+
+/// The row that ends a piece of history, with how far everybody has read.
+pub(super) fn history_end(login: &LoginId, thread: &WireThread, key: &str) -> NewRow {
+    let seen: Vec<_> = thread.last_seen.iter().map(|seen| (&seen.user_id, seen.timestamp_us)).collect();
+    let value = serde_json::to_string(&seen).expect("ids and numbers serialise");
+    let path = format!("/direct_v2/threads/{}/{HISTORY_END}", thread.thread_id);
+    let patch = Patch { op: Op::Replace, path, value: Some(value) };
+    let payload = serde_json::to_string(&Payload { login: login.as_str().to_owned(), patch })
+        .expect("strings and enums of strings always serialise");
+    NewRow {
+        lane: LaneKey::incoming(&ThreadId::new(&thread.thread_id)),
+        origin: Origin::History,
+        dedup_key: format!("{login}/history end/{}/{key}", thread.thread_id),
+        payload,
+        echo: None,
+    }
+}
+
+/// Reads what [`history_end`] has written.
+fn read_history_end(value: Option<&str>) -> RemoteEventKind {
+    let seen: Vec<(String, Option<i64>)> = value.and_then(|value| serde_json::from_str(value).ok()).unwrap_or_default();
+    let seen = seen.into_iter().filter_map(|(user, at)| Some((RemoteUserId::new(user), Timestamp(at? / 1000))));
+    RemoteEventKind::HistoryEnd(seen.collect())
+}
+
 fn own_echo(login: &LoginId, item: &WireItem) -> Option<Echo> {
     let context = *item.client_contexts().first()?;
     (item.user_id.as_deref() == Some(login.as_str()))
@@ -81,6 +128,10 @@ fn own_echo(login: &LoginId, item: &WireItem) -> Option<Echo> {
 /// Reads a row's payload. What cannot be understood is an event too.
 pub fn decode(payload: &str) -> Option<(LoginId, RemoteEvent)> {
     let Payload { login, patch } = serde_json::from_str(payload).ok()?;
+    if let Target::ThreadOther { thread, rest: HISTORY_END } = patch.target() {
+        let kind = read_history_end(patch.value.as_deref());
+        return Some((LoginId::new(login), RemoteEvent { thread: ThreadId::new(thread), kind }));
+    }
     let thread = thread_of(&patch)?;
     let at = |us: Option<i64>| Timestamp(us.unwrap_or_default() / 1000);
     let kind = match patch.decode() {
@@ -145,30 +196,12 @@ pub(super) fn to_item(item: &WireItem) -> Item {
             item: ItemId::new(&quoted.item_id),
             client_context: quoted.client_context.as_ref().map(ClientContext::new),
         }),
-        content: content(item),
+        content: content::of(item),
         kind: item.item_type.clone(),
         reactions: item.reactions.as_ref().map(|reactions| {
             reactions.iter().map(|one| (RemoteUserId::new(&one.sender_id), plain_emoji(&one.emoji))).collect()
         }),
         vanishing: item.vanish_mode,
-    }
-}
-
-fn content(item: &WireItem) -> ItemContent {
-    match item.kind() {
-        Kind::Text => ItemContent::Text {
-            text: item.body().unwrap_or_default().to_owned(),
-            mentions: item.mentioned_user_ids.iter().map(RemoteUserId::new).collect(),
-            preview: None,
-        },
-        Kind::Action => ItemContent::Admin(item.action.clone()),
-        Kind::Internal => ItemContent::Admin(None),
-        Kind::Other => ItemContent::Unsupported {
-            item_type: item.item_type.clone(),
-            summary: item.summary(),
-            text: item.best_text().into_iter().chain(item.best_link()).reduce(|text, link| format!("{text}\n{link}")),
-            raw: item.raw.clone().filter(|raw| raw.len() <= RAW_LIMIT),
-        },
     }
 }
 

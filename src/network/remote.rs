@@ -1,6 +1,7 @@
 //! The half of a session that is shared by the lanes of one login: send, look up, fetch.
 
 mod actions;
+mod history;
 mod media;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -25,6 +26,7 @@ use crate::domain::record::NewRow;
 use crate::runtime;
 
 pub use actions::Target;
+pub use history::{Chats, Page};
 pub use media::{Outgoing, OutgoingKind};
 
 /// How long a send waits for a connection that is being made before it goes over HTTP.

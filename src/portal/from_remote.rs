@@ -19,7 +19,7 @@ use crate::bridge::Bridge;
 use crate::domain::event::{RemoteEvent, RemoteEventKind};
 use crate::domain::ids::{ItemId, LoginId};
 use crate::domain::notice::Notice;
-use crate::domain::record::{InboxRow, Portal};
+use crate::domain::record::{InboxRow, Origin, Portal};
 use crate::lane::{StepError, Stop};
 use crate::network;
 
@@ -54,6 +54,9 @@ async fn prepare(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[Plan]) -> Resu
     let Some((login, event)) = network::decode(&row.payload) else {
         return Err(StepError::Refuse(Notice::new("Something from Instagram could not be read.")));
     };
+    if row.origin != Origin::History && bridge.histories.holds(&event.thread) {
+        return Err(StepError::Hold("earlier messages of this chat are being fetched"));
+    }
     match event.kind {
         RemoteEventKind::Message(item) => {
             let needed = item.reply_to.as_ref().map(|to| &to.item);
@@ -103,6 +106,13 @@ async fn after_messages(
             reaction::changed(&heard, &item, &sender, emoji.as_deref(), at).await
         }
         RemoteEventKind::Seen { reader, item, at } => seen::advanced(&heard, &reader, item.as_ref(), at).await,
+        RemoteEventKind::HistoryEnd(seen) => {
+            room::ensure_user(heard.bridge, &heard.portal, &heard.login).await?;
+            for (reader, at) in &seen {
+                seen::advanced(&heard, reader, None, *at).await?;
+            }
+            Ok(Plan::nothing(row))
+        }
         RemoteEventKind::ThreadRemoved => chat::removed(&heard).await,
         RemoteEventKind::Image(image) => chat::pictured(&heard, image).await,
         RemoteEventKind::Admin { user, granted } => chat::admin(&heard, &user, granted).await,

@@ -1,6 +1,7 @@
 //! The room of a portal: made once, adopted when it was made before a crash, kept in step with the thread.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ruma::{OwnedUserId, RoomId};
 use serde_json::{Value, json};
@@ -8,13 +9,14 @@ use serde_json::{Value, json};
 use super::ghost;
 use crate::bridge::Bridge;
 use crate::domain::event::{RemoteThread, RemoteUser};
-use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, ThreadId};
+use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
 use crate::domain::record::Portal;
 use crate::domain::request_id;
 use crate::failpoint;
 use crate::lane::StepError;
 use crate::matrix::{HomeserverError, Intent, NewRoom};
 use crate::network::RemoteError;
+use crate::runtime;
 
 /// The power of a ghost whose user is an admin on Instagram.
 const ADMIN_POWER: i64 = 50;
@@ -37,7 +39,43 @@ pub async fn ensure(
         return Ok(portal);
     }
     let shown = fetch(bridge, login, thread, sender).await?;
-    create(bridge, login, &shown).await
+    create(bridge, login, &shown, true).await
+}
+
+/// As [`ensure`], without inviting the user.
+pub async fn ensure_quietly(
+    bridge: &Arc<Bridge>,
+    login: &LoginId,
+    thread: &ThreadId,
+    sender: Option<&RemoteUserId>,
+) -> Result<Portal, StepError> {
+    let known = portal_for(bridge, login, thread).await?;
+    if let Some(portal) = known.filter(|portal| portal.room.is_some()) {
+        return Ok(portal);
+    }
+    let shown = fetch(bridge, login, thread, sender).await?;
+    create(bridge, login, &shown, false).await
+}
+
+/// How many rooms were made in the last hour. A flood of chats must not become a flood of rooms.
+#[derive(Debug, Default)]
+pub struct RoomBudget(Mutex<VecDeque<Timestamp>>);
+
+impl RoomBudget {
+    /// Takes one, if there is one left.
+    fn take(&self, most: usize) -> bool {
+        const HOUR_MS: i64 = 3_600_000;
+        let now = runtime::now();
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while made.front().is_some_and(|at| now.0.saturating_sub(at.0) > HOUR_MS) {
+            made.pop_front();
+        }
+        if made.len() >= most {
+            return false;
+        }
+        made.push_back(now);
+        true
+    }
 }
 
 /// The portal that shows a thread to a login: shared if the thread is a group, else the login's own.
@@ -77,12 +115,20 @@ async fn fetch(
 
 /// Makes the room. Room creation is not idempotent in Matrix, so the alias is its key: "in use" means that it was made
 /// before, and it is adopted.
-async fn create(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) -> Result<Portal, StepError> {
+async fn create(
+    bridge: &Arc<Bridge>,
+    login: &LoginId,
+    thread: &RemoteThread,
+    with_user: bool,
+) -> Result<Portal, StepError> {
+    if !bridge.rooms.take(bridge.config.bridge.rooms_per_hour) {
+        return Err(StepError::Hold("too many rooms were made in the last hour"));
+    }
     let receiver = Some(login.clone()).filter(|_| !thread.is_group);
     let key = PortalKey { thread: thread.id.clone(), receiver };
     let mut portal = bridge.store.ensure_portal(&key).await?;
     let user = owner(bridge, login).await?;
-    let mut invite = vec![user.clone()];
+    let mut invite = if with_user { vec![user.clone()] } else { Vec::new() };
     for member in &thread.users {
         ghost::ensure(bridge, login, member).await?;
         invite.push(ghost::user_id(bridge, &member.id));
@@ -97,7 +143,9 @@ async fn create(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) ->
         }
         Err(HomeserverError::AliasInUse) => {
             let room = bridge.matrix.resolve_alias(&alias).await?.ok_or(StepError::Later("room alias"))?;
-            invite_quietly(bridge, &room, &user).await?;
+            if with_user {
+                invite_quietly(bridge, &room, &user, !thread.is_group).await?;
+            }
             tracing::info!(%room, "portal adopted");
             room
         }
@@ -106,7 +154,9 @@ async fn create(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) ->
     portal.room = Some(room.clone());
     portal.name = name;
     bridge.store.save_portal(&portal).await?;
-    bridge.store.note_login_in_thread(&key.thread, login).await?;
+    if with_user {
+        bridge.store.note_login_in_thread(&key.thread, login).await?;
+    }
     failpoint::hit("room-after-save");
     for member in &thread.users {
         bridge.matrix.ensure_joined(&ghost::user_id(bridge, &member.id), &room).await?;
@@ -160,19 +210,27 @@ fn new_room(
 }
 
 /// Invites the owner of a login that was not yet seen in this thread.
-async fn ensure_user(bridge: &Bridge, portal: &Portal, login: &LoginId) -> Result<(), StepError> {
+pub(super) async fn ensure_user(bridge: &Bridge, portal: &Portal, login: &LoginId) -> Result<(), StepError> {
     if bridge.store.logins_in_thread(&portal.key.thread).await?.contains(login) {
         return Ok(());
     }
     if let Some(room) = &portal.room {
-        invite_quietly(bridge, room, &owner(bridge, login).await?).await?;
+        invite_quietly(bridge, room, &owner(bridge, login).await?, portal.key.receiver.is_some()).await?;
     }
     Ok(bridge.store.note_login_in_thread(&portal.key.thread, login).await?)
 }
 
 /// Invites; someone who is in the room already is no error.
-async fn invite_quietly(bridge: &Bridge, room: &RoomId, user: &OwnedUserId) -> Result<(), StepError> {
-    match bridge.matrix.invite(room, user).await {
+async fn invite_quietly(bridge: &Bridge, room: &RoomId, user: &OwnedUserId, is_direct: bool) -> Result<(), StepError> {
+    let invited = match is_direct {
+        // Only an invitation that is sent as an event can say that the chat is a direct one.
+        true => {
+            let member = json!({"membership": "invite", "is_direct": true});
+            bridge.matrix.set_state(&Intent::Bot, room, "m.room.member", user.as_str(), &member, None).await.map(drop)
+        }
+        false => bridge.matrix.invite(room, user).await,
+    };
+    match invited {
         Err(error) if error.is_transient() => Err(error.into()),
         _ => Ok(()),
     }

@@ -150,6 +150,9 @@ impl Cache {
             | Write::Settle { .. }
             | Write::PutBack { .. }
             | Write::Apply(_)
+            | Write::BeginHistories { .. }
+            | Write::AddHistoryPage { .. }
+            | Write::FinishHistory { .. }
             | Write::AdvanceRead { .. }
             | Write::Prune { .. }
             | Write::SaveSession { .. }

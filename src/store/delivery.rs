@@ -11,7 +11,7 @@ use crate::domain::ids::{LaneKey, LoginId, RequestId, RowId, Timestamp};
 use crate::domain::record::{Cursor, InboxRow, Intended, NewRow, OutboxState, Settlement};
 
 /// What a payload's seal is for.
-const PAYLOAD: &str = "inbox payload";
+pub(super) const PAYLOAD: &str = "inbox payload";
 
 /// How long the keys of done rows and transactions are kept.
 const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;

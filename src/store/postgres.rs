@@ -23,6 +23,8 @@ pub(super) mod delivery;
 #[path = "statements/facts.rs"]
 pub(super) mod facts;
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]
+#[path = "statements/history.rs"]
+pub(super) mod history;
 #[path = "statements/readers.rs"]
 mod readers;
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]

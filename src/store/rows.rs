@@ -7,7 +7,9 @@ use super::error::StoreError;
 use crate::domain::ids::{
     ClientContext, ItemId, LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RowId, ThreadId, Timestamp,
 };
-use crate::domain::record::{Ghost, InboxRow, Login, LoginState, Mapping, Origin, Portal, Reacted, Standing};
+use crate::domain::record::{
+    Ghost, History, HistoryKind, InboxRow, Login, LoginState, Mapping, Origin, Portal, Reacted, Standing,
+};
 
 /// id, thread, receiver, room, name, avatar_id, members, relay, standing
 pub(super) type PortalRow =
@@ -124,6 +126,7 @@ pub(super) fn origin_text(origin: Origin) -> &'static str {
         Origin::Matrix => "matrix",
         Origin::Instagram { reconciled: false } => "instagram",
         Origin::Instagram { reconciled: true } => "reconciled",
+        Origin::History => "history",
     }
 }
 
@@ -132,6 +135,7 @@ fn origin_of(text: &str) -> Option<Origin> {
         "matrix" => Some(Origin::Matrix),
         "instagram" => Some(Origin::Instagram { reconciled: false }),
         "reconciled" => Some(Origin::Instagram { reconciled: true }),
+        "history" => Some(Origin::History),
         _ => None,
     }
 }
@@ -167,6 +171,26 @@ fn standing_of(text: &str) -> Option<Standing> {
         "request" => Some(Standing::Request),
         "declined" => Some(Standing::Declined),
         _ => None,
+    }
+}
+
+/// thread, login, kind, wanted, fetched, cursor
+pub(super) type HistoryRow = (String, String, String, i64, i64, Option<String>);
+
+pub(super) fn history(row: HistoryRow) -> Result<History, StoreError> {
+    let (thread, login, kind, wanted, fetched, cursor) = row;
+    let kind = match kind.as_str() {
+        "first" => HistoryKind::First,
+        "more" => HistoryKind::More,
+        _ => return Err(StoreError::corrupt("history", "kind", &thread)),
+    };
+    Ok(History { thread: ThreadId::new(thread), login: LoginId::new(login), kind, wanted, fetched, cursor })
+}
+
+pub(super) fn history_kind_text(kind: HistoryKind) -> &'static str {
+    match kind {
+        HistoryKind::First => "first",
+        HistoryKind::More => "more",
     }
 }
 

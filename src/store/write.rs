@@ -5,9 +5,9 @@ use tokio::sync::oneshot;
 
 use super::delivery::Accepted;
 use super::error::StoreError;
-use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, ThreadId, Timestamp};
+use crate::domain::ids::{LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, ThreadId, Timestamp};
 use crate::domain::record::{
-    Cursor, Effect, Ghost, Intended, Login, LoginState, NewRow, OutboxState, Portal, Settlement,
+    Cursor, Effect, Ghost, History, Intended, Login, LoginState, NewRow, OutboxState, Portal, Settlement,
 };
 
 /// What the writer is sent.
@@ -38,6 +38,9 @@ pub(super) enum Write {
     RemovePortal(PortalId),
     Apply(Effect),
     AdvanceRead { portal: PortalId, user: RemoteUserId, at: Timestamp },
+    BeginHistories { histories: Vec<History>, first: Option<(LoginId, Cursor)> },
+    AddHistoryPage { history: History, items: Vec<(String, String)> },
+    FinishHistory { thread: ThreadId, login: LoginId, lane: LaneKey, now: Timestamp },
     NoteLogin { thread: ThreadId, login: LoginId },
     ForgetLogin { thread: ThreadId, login: LoginId },
     SaveGhost(Ghost),

@@ -5,6 +5,7 @@
 mod commands;
 mod faults;
 mod groups;
+mod items;
 mod kinds;
 mod text;
 #[expect(dead_code, reason = "the crash tests use the rest")]

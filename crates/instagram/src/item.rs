@@ -3,12 +3,14 @@
 //! Texts, likes and links are decoded; every kind keeps its raw text and can say in plain English what it is
 //! (`item/describe.rs`), so that a kind made up tomorrow still becomes a readable notice.
 
+mod content;
 mod describe;
 
 use std::fmt;
 
 use crate::number::Object;
 
+pub use content::{Content, LinkPreview, Location, Media, MediaKind, Share, ViewMode};
 pub use describe::shortcode;
 
 /// The heart that a like is, when the item does not say.

@@ -99,8 +99,6 @@ pub struct Attachment {
     pub duration_ms: Option<i64>,
     /// Loudness over time, 0 to 1.
     pub waveform: Vec<f32>,
-    /// What Instagram says it is.
-    pub mime: Option<String>,
     /// A still picture of a video.
     pub thumbnail: Option<String>,
 }

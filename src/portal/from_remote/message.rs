@@ -10,7 +10,7 @@ use crate::bridge::Bridge;
 use crate::domain::convert::to_matrix::{IncomingFacts, Media, Part, to_matrix};
 use crate::domain::event::{Item, ItemContent, ReplyTo};
 use crate::domain::ids::{LoginId, RemoteUserId, ThreadId};
-use crate::domain::record::{InboxRow, Portal};
+use crate::domain::record::{InboxRow, Origin, Portal};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
@@ -27,7 +27,11 @@ pub(super) async fn prepare(
     if matches!(item.content, ItemContent::Admin(None)) {
         return Ok(Plan::nothing(row));
     }
-    let portal = room::ensure(bridge, login, thread, item.sender.as_ref()).await?;
+    // Into a room that fills with history the user is invited at its end: nothing in it is news.
+    let portal = match row.origin {
+        Origin::History => room::ensure_quietly(bridge, login, thread, item.sender.as_ref()).await?,
+        _ => room::ensure(bridge, login, thread, item.sender.as_ref()).await?,
+    };
     // The outbox first: a send leaves it in the commit that maps it.
     if is_being_sent(bridge, &portal, item).await?
         || !bridge.store.mapping_of_item(portal.id, &item.id).await?.is_empty()

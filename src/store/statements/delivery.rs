@@ -174,6 +174,15 @@ async fn insert_rows(conn: &mut Conn, wanted: &[(&NewRow, Timestamp)]) -> Found<
     Ok(inserted.into_iter().collect())
 }
 
+/// The cursor of a login that has none yet.
+pub(super) async fn save_first_cursor(conn: &mut Conn, login: &LoginId, cursor: &Cursor) -> Found<()> {
+    const SQL: &str = "INSERT INTO login_cursor (login, seq_id, snapshot_at_ms, newest_item_us) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (login) DO NOTHING";
+    let query = sqlx::query(SQL).bind(login.as_str()).bind(cursor.seq_id).bind(cursor.snapshot_at_ms);
+    query.bind(cursor.newest_item_us).execute(conn).await?;
+    Ok(())
+}
+
 async fn save_cursors(conn: &mut Conn, given: &[&Acceptance]) -> Found<()> {
     #[derive(Serialize)]
     struct Row<'a> {

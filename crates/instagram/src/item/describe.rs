@@ -29,7 +29,7 @@ impl Item {
             return Some(text.clone());
         }
         let object = Object::parse(self.raw.as_deref()?)?;
-        let content = Content::of(&object, &self.item_type)?;
+        let content = Parts::of(&object, &self.item_type)?;
         let caption = || content.media.as_ref()?.object("caption")?.text("text");
         ["text", "message", "description", "caption_body_text", "title_text"]
             .iter()
@@ -44,7 +44,7 @@ impl Item {
             return self.link.as_ref()?.url.as_deref().and_then(web_link);
         }
         let object = Object::parse(self.raw.as_deref()?)?;
-        let content = Content::of(&object, &self.item_type)?;
+        let content = Parts::of(&object, &self.item_type)?;
         let by_code = |kind: &str| content.code().map(|code| format!("{SITE}/{kind}/{code}/"));
         let stated = || {
             let keys = ["target_url", "link_url", "url"];
@@ -81,15 +81,15 @@ impl Item {
     }
 
     fn describe(&self, object: &Object<'_>) -> String {
-        let content = Content::of(object, &self.item_type);
-        let by = |what: &str| match content.as_ref().and_then(Content::owner) {
+        let content = Parts::of(object, &self.item_type);
+        let by = |what: &str| match content.as_ref().and_then(Parts::owner) {
             Some(owner) => format!("{what} by @{owner}"),
             None => what.to_owned(),
         };
         let field = |key: &str| content.as_ref().and_then(|content| content.object.text(key));
         let wraps_reaction = object.text("message_item_type").as_deref() == Some("reaction");
         match self.item_type.as_str() {
-            "media" => content.as_ref().map_or("a photo or a video", Content::media_name).to_owned(),
+            "media" => content.as_ref().map_or("a photo or a video", Parts::media_name).to_owned(),
             "raven_media" => describe_raven(content.as_ref()),
             "voice_media" => "a voice message".to_owned(),
             "animated_media" if content.as_ref().is_some_and(|content| content.object.flag("is_sticker")) => {
@@ -115,7 +115,7 @@ impl Item {
             "generic_xma" if field("target_url").is_some_and(|url| url.starts_with("instagram://direct-notes")) => {
                 "a reply to a note".to_owned()
             }
-            "xma_profile" | "profile" => match content.as_ref().and_then(Content::owner) {
+            "xma_profile" | "profile" => match content.as_ref().and_then(Parts::owner) {
                 Some(name) => format!("the profile of @{name}"),
                 None => "a profile".to_owned(),
             },
@@ -153,7 +153,7 @@ impl Item {
     }
 }
 
-fn describe_raven(content: Option<&Content<'_>>) -> String {
+fn describe_raven(content: Option<&Parts<'_>>) -> String {
     let Some(content) = content else { return "a disappearing photo or video".to_owned() };
     let what = match content.media.as_ref().and_then(|media| media.integer("media_type")) {
         Some(1) => "photo",
@@ -169,13 +169,13 @@ fn describe_raven(content: Option<&Content<'_>>) -> String {
 }
 
 /// The content of an item: usually under the name of its kind, with the shared media at differing depths.
-struct Content<'a> {
-    object: Object<'a>,
-    media: Option<Object<'a>>,
+pub(super) struct Parts<'a> {
+    pub(super) object: Object<'a>,
+    pub(super) media: Option<Object<'a>>,
 }
 
-impl<'a> Content<'a> {
-    fn of(item: &Object<'a>, item_type: &str) -> Option<Self> {
+impl<'a> Parts<'a> {
+    pub(super) fn of(item: &Object<'a>, item_type: &str) -> Option<Self> {
         let key = if item_type == "raven_media" && item.has("visual_media") { "visual_media" } else { item_type };
         let object = item.objects(key).into_iter().next()?;
         let media = match item_type {
@@ -202,7 +202,7 @@ impl<'a> Content<'a> {
     }
 
     /// Who made the shared thing: its user, or the heading of a card.
-    fn owner(&self) -> Option<String> {
+    pub(super) fn owner(&self) -> Option<String> {
         let heading = || {
             let keys = ["username", "header_title_text"];
             keys.iter().find_map(|key| self.object.text(key)).filter(|name| is_username(name))
@@ -234,7 +234,7 @@ pub fn shortcode(mut pk: u128) -> String {
 }
 
 /// An address that anyone may be given: `https`, and on Instagram without the tracking part.
-fn web_link(address: &str) -> Option<String> {
+pub(super) fn web_link(address: &str) -> Option<String> {
     let mut url = Url::parse(address).ok()?;
     if !matches!(url.scheme(), "https" | "http") || !url.username().is_empty() || url.password().is_some() {
         return None;

@@ -31,7 +31,9 @@ pub(super) fn parts(rich: &Rich, facts: &IncomingFacts) -> Vec<Part> {
     if parts.is_empty()
         && let Some(caption) = &caption
     {
-        parts.push(words_part(caption));
+        let link = format!("\nOpen it on Instagram: {}", facts.thread_link);
+        let has_link = rich.link.is_some();
+        parts.push(words_part(&format!("{caption}{}", if has_link { "" } else { &link })));
     }
     if let Some(text) = rich.text.as_ref().filter(|text| !text.is_empty()) {
         parts.extend(text_parts(text, None, facts));
