@@ -55,8 +55,8 @@ pub(super) async fn complete(bridge: &Bridge, carried: &Carried, content: &Value
 
 async fn copy(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Value, Lost> {
     let remote = bridge.remote(&carried.login).await.map_err(Lost::Stop)?;
-    let attachment = &carried.media.attachment;
-    let file = fetch(bridge, &remote, carried).await?;
+    let (file, attachment) = fetch(bridge, &remote, carried).await?;
+    let attachment = &attachment;
     let mut looks = media::sniff(file.head());
     if !is_as_promised(attachment.kind, looks) {
         return Err(Lost::Because(format!("it is not what it is said to be, but {}", looks.mime())));
@@ -72,6 +72,9 @@ async fn copy(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Val
     }
     let name = filename(attachment, looks);
     let mut content = content.clone();
+    if attachment.kind != carried.media.attachment.kind {
+        content["msgtype"] = Value::from("m.video");
+    }
     content["url"] = Value::from(upload(bridge, &file, looks.mime(), &name).await?.as_str());
     let info = &mut content["info"];
     info["mimetype"] = Value::from(looks.mime());
@@ -115,19 +118,27 @@ fn is_as_promised(kind: AttachmentKind, looks: Looks) -> bool {
 }
 
 /// Tries every address, then fresh ones; tries again a little later when the line is to blame.
-async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<Spooled, Lost> {
+async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(Spooled, Attachment), Lost> {
     let mut attachment = carried.media.attachment.clone();
     if let Some(clip_id) = &carried.media.clip_id
         && let Ok(Some(url)) = remote.clip_url(clip_id).await
     {
-        attachment.urls.insert(0, url);
-        attachment.kind = AttachmentKind::Video;
+        // The card has but a picture of the reel; that is shown where the reel itself cannot be had.
+        let video = Attachment {
+            kind: AttachmentKind::Video,
+            thumbnail: attachment.urls.first().cloned(),
+            urls: vec![url],
+            ..attachment.clone()
+        };
+        if let Ok(file) = fetch_any(bridge, remote, &video).await {
+            return Ok((file, video));
+        }
     }
     let mut renewed = false;
     let mut pauses = PAUSES.iter();
     loop {
         let error = match fetch_any(bridge, remote, &attachment).await {
-            Ok(file) => return Ok(file),
+            Ok(file) => return Ok((file, attachment)),
             Err(error) => error,
         };
         match error {
