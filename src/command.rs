@@ -1,6 +1,7 @@
 //! Commands to the bridge bot: every message in the management room, and messages with the prefix elsewhere.
 
 mod account;
+mod chat;
 mod status;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ const HELP: &str = "\
 `list-logins` – your accounts and their state
 `ping` – whether messages really arrive, with the evidence
 `reconnect [username]` – connect anew, for example after you confirmed something in the app
+`backfill [count]` – in a chat: fetch earlier messages, 100 if you do not say how many
 `cancel` – stop a login that waits for your cookie
 `version` – what is running here";
 
@@ -78,6 +80,7 @@ pub async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepE
         "list-logins" => status::list_logins(bridge, &asked).await,
         "ping" => status::ping(bridge, &asked).await,
         "reconnect" => account::reconnect(bridge, &asked).await,
+        "backfill" => chat::backfill(bridge, &asked).await,
         _ => {
             let notice = Notice::new("I do not know this command.").with_hint("`help` lists what I understand.");
             reply(bridge, event, &notice.to_string()).await
@@ -88,7 +91,8 @@ pub async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepE
 /// True for a text that is one of our commands, so that someone who changed their mind is not told about cookies.
 fn is_name(text: &str) -> bool {
     let first = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
-    ["help", "version", "login", "logout", "list-logins", "ping", "reconnect", "cancel"].contains(&first.as_str())
+    ["help", "version", "login", "logout", "list-logins", "ping", "reconnect", "cancel", "backfill"]
+        .contains(&first.as_str())
 }
 
 /// Says hello in a new management room.

@@ -23,7 +23,7 @@ pub async fn handle(bridge: &Arc<Bridge>, lane: &LaneKey, rows: &[InboxRow]) -> 
 }
 
 /// The login with which a Matrix user is in a portal's thread.
-async fn own_login(bridge: &Bridge, user: &UserId, portal: &Portal) -> Result<Option<LoginId>, StoreError> {
+pub(crate) async fn own_login(bridge: &Bridge, user: &UserId, portal: &Portal) -> Result<Option<LoginId>, StoreError> {
     let own = bridge.store.logins_of_user(user).await?;
     if own.is_empty() {
         return Ok(None);

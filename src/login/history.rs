@@ -190,11 +190,9 @@ async fn page(bridge: &Arc<Bridge>, history: &mut History) -> Result<bool, Begin
         rows.insert(0, end);
     }
     let before = history.cursor.clone();
-    let stored = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    let fetched = history.fetched;
-    history.cursor = next;
-    bridge.store.add_history_page(history, rows).await?;
-    history.fetched = fetched.saturating_add(stored);
+    let moved = History { cursor: next, fetched: history.fetched.saturating_add(items), ..history.clone() };
+    bridge.store.add_history_page(&moved, rows).await?;
+    *history = moved;
     // The first message may come again and again at the end.
     if items == 0 || items >= left || history.cursor.is_none() || history.cursor == before {
         finish(bridge, history).await?;

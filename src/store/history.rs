@@ -36,7 +36,7 @@ impl Store {
         self.done(Write::BeginHistories { histories, first: Some((login.clone(), *cursor)) }).await
     }
 
-    /// Adds a page of items, newest first. `history` says how many were there before, and where the next page begins.
+    /// Adds a page of items, newest first. `history` says how many there are then, and where the next page begins.
     pub async fn add_history_page(&self, history: &History, rows: Vec<NewRow>) -> Result<(), StoreError> {
         let mut items = Vec::with_capacity(rows.len());
         for row in rows {

@@ -5,8 +5,10 @@
 mod commands;
 mod faults;
 mod groups;
+mod history;
 mod items;
 mod kinds;
+mod media;
 mod text;
 #[expect(dead_code, reason = "the crash tests use the rest")]
 mod world;

@@ -240,6 +240,14 @@ impl BridgeProcess {
         Self { directory, port, environment: setup.environment.clone(), child: None }
     }
 
+    /// Memory that it holds, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let id = self.child.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Where config, database and log are.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()

@@ -164,6 +164,22 @@ impl Homeserver {
         self.send(room, sender, "m.room.message", &json!({ "msgtype": "m.text", "body": body }))
     }
 
+    /// Puts a file into the media store; gives its address.
+    pub fn add_media(&self, bytes: impl Into<axum::body::Bytes>, content_type: &str) -> String {
+        let id = ids::random("", 24);
+        let uri = format!("mxc://{}/{id}", self.server_name());
+        let medium = crate::world::Medium { bytes: Some(bytes.into()), content_type: content_type.to_owned() };
+        self.sim.world().media.insert(id, medium);
+        uri
+    }
+
+    /// A file of the media store and its type.
+    pub fn media(&self, uri: &str) -> Option<(axum::body::Bytes, String)> {
+        let id = uri.rsplit('/').next()?;
+        let medium = self.sim.world().media.get(id).cloned()?;
+        Some((medium.bytes?, medium.content_type))
+    }
+
     /// Lets a joined user redact an event; gives the redaction's id.
     pub fn redact(&self, room: &str, sender: &str, event: &str) -> anyhow::Result<String> {
         let draft = Draft {

@@ -30,19 +30,19 @@ pub(super) async fn begin(conn: &mut Conn, histories: &[History]) -> Found<()> {
     Ok(())
 }
 
-/// Adds a page, newest first, and moves the cursor. A page that comes twice replaces itself.
+/// Adds a page, newest first, and moves the cursor: both or neither, so that no page comes twice.
 pub(super) async fn add_page(conn: &mut Conn, history: &History, items: &[(String, String)]) -> Found<()> {
+    const NEXT: &str = "SELECT COALESCE(MAX(position), -1) + 1 FROM history_item WHERE thread = $1 AND login = $2";
     const ITEM: &str = "INSERT INTO history_item (thread, login, position, dedup_key, payload)
-        SELECT thread, login, $3, $4, $5 FROM history WHERE thread = $1 AND login = $2
-        ON CONFLICT (thread, login, position) DO UPDATE SET dedup_key = excluded.dedup_key, payload = excluded.payload";
+        SELECT thread, login, $3, $4, $5 FROM history WHERE thread = $1 AND login = $2";
     const PAGE: &str = "UPDATE history SET fetched = $3, cursor = $4 WHERE thread = $1 AND login = $2";
     let (thread, login) = (history.thread.as_str(), history.login.as_str());
-    for (position, (key, payload)) in (history.fetched..).zip(items) {
+    let next: i64 = sqlx::query_scalar(NEXT).bind(thread).bind(login).fetch_one(&mut *conn).await?;
+    for (position, (key, payload)) in (next..).zip(items) {
         let query = sqlx::query(ITEM).bind(thread).bind(login).bind(position).bind(key).bind(payload);
         query.execute(&mut *conn).await?;
     }
-    let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
-    let query = sqlx::query(PAGE).bind(thread).bind(login).bind(history.fetched.saturating_add(count));
+    let query = sqlx::query(PAGE).bind(thread).bind(login).bind(history.fetched);
     query.bind(history.cursor.as_deref()).execute(conn).await?;
     Ok(())
 }
