@@ -133,7 +133,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
     let network = Network::new(config)?;
     let listen = config.listen_address();
     let listener = TcpListener::bind(&listen).await.with_context(|| listen_hint(&listen))?;
-    let order = Order::new(store.last_transaction().await?.as_deref());
+    let order = Order::new(store.last_transaction().await?.as_deref(), runtime::now());
     let bridge = Arc::new(Bridge {
         order,
         contact: Contact::default(),

@@ -67,10 +67,11 @@ impl Inbox for Receiver {
     ) -> Result<(), Busy> {
         let bridge = &self.0;
         if !has_room(bridge, PATIENCE).await {
+            bridge.order.note_refused(txn_id, runtime::now());
             return Err(Busy);
         }
-        if bridge.order.is_overtaking(txn_id) {
-            tracing::info!(txn_id, "a transaction has overtaken an earlier one; asking for that first");
+        if bridge.order.is_overtaking(txn_id, runtime::now()) {
+            tracing::debug!(txn_id, "a transaction has overtaken an earlier one; asking for that first");
             resume_soon(bridge);
             return Err(Busy);
         }
@@ -79,6 +80,7 @@ impl Inbox for Receiver {
         failpoint::hit("transaction-before-commit");
         let accepted = bridge.store.accept_transaction(txn_id, rows, runtime::now()).await.map_err(|error| {
             tracing::error!(%error, "transaction could not be stored");
+            bridge.order.note_refused(txn_id, runtime::now());
             Busy
         })?;
         failpoint::hit("transaction-after-commit");
