@@ -175,7 +175,7 @@ fn find_converter(config: &Config) -> Option<Converter> {
     match (&found, &config.media.ffmpeg) {
         (Some(_), _) => {}
         (None, Some(path)) => {
-            tracing::warn!(path = %path.display(), "`media.ffmpeg` is no program; nothing is converted")
+            tracing::warn!(path = %path.display(), "`media.ffmpeg` is no program; nothing is converted");
         }
         (None, None) => tracing::info!("no ffmpeg found: sounds and videos are not converted"),
     }

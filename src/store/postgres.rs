@@ -25,6 +25,7 @@ pub(super) mod facts;
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]
 #[path = "statements/history.rs"]
 pub(super) mod history;
+#[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]
 #[path = "statements/readers.rs"]
 mod readers;
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]
