@@ -16,8 +16,8 @@ use crate::domain::notice::Notice;
 use crate::domain::record::{Login, LoginState};
 use crate::inbox::{self, Contact, Order, Receiver};
 use crate::lane::{Lanes, StepError};
-use crate::login::Sessions;
 use crate::login::history::{self, Histories};
+use crate::login::{Sessions, Status};
 use crate::matrix::appservice;
 use crate::media::Converter;
 use crate::network::{Network, Remote, RemoteError};
@@ -78,7 +78,11 @@ impl Bridge {
     /// What a login can do. An error that waits while the login is known but not started.
     pub async fn remote(&self, login: &LoginId) -> Result<Remote, StepError> {
         if let Some(running) = self.sessions.get(login) {
-            return Ok(running.remote.clone());
+            return match running.status() {
+                // A dead session is left in peace: asking with it again and again is what gets accounts flagged.
+                Status::Stopped(_) => Err(StepError::Remote { login: login.clone(), error: RemoteError::LoggedOut }),
+                _ => Ok(running.remote.clone()),
+            };
         }
         self.known_login(login).await?;
         Err(StepError::Remote { login: login.clone(), error: RemoteError::NotConnected })
@@ -185,7 +189,7 @@ fn find_converter(config: &Config) -> Option<Converter> {
 fn listen_hint(listen: &str) -> String {
     format!(
         "cannot listen on {listen}\nhint: is another bridge running? Choose another `appservice.port` and the same in `appservice.address`, \
-         then `puppetgram register`"
+         then `puppetgram register --force`"
     )
 }
 
@@ -261,17 +265,25 @@ async fn start_login(bridge: &Arc<Bridge>, login: &Login) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Forgets keys that no repeated delivery can need any more.
+/// Forgets keys that no repeated delivery can need any more, and wakes what has rows and no worker.
 fn keep_house(bridge: &Arc<Bridge>) {
     let task = Arc::clone(bridge);
     bridge.tasks.spawn("housekeeper", async move {
+        let mut rounds = 0_u32;
         loop {
-            if let Err(error) = task.store.prune(runtime::now()).await {
+            if rounds.is_multiple_of(120)
+                && let Err(error) = task.store.prune(runtime::now()).await
+            {
                 tracing::warn!(%error, "housekeeping failed");
             }
+            rounds = rounds.wrapping_add(1);
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(3600)) => {}
+                () = tokio::time::sleep(Duration::from_secs(30)) => {}
                 () = task.tasks.shutdown().cancelled() => return,
+            }
+            // A nudge that was lost, for whatever reason, is made good here.
+            for lane in task.store.pending_lanes().await.unwrap_or_default() {
+                task.lanes.wake(&task, lane);
             }
         }
     });

@@ -5,6 +5,7 @@ mod chat;
 mod status;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ruma::{OwnedRoomId, OwnedUserId, RoomId};
 use serde_json::json;
@@ -38,6 +39,16 @@ const HELP: &str = "\
 `cancel` – stop a login that waits for your cookie
 `version` – what is running here";
 
+/// Pauses before the answer to a command is sent again.
+const REPLY_PAUSES: [Duration; 6] = [
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+];
+
 /// True for messages that are for the bot although they are in a portal.
 pub fn is_command(bridge: &Bridge, event: &RoomEvent) -> bool {
     let body = event.content["body"].as_str().unwrap_or_default();
@@ -65,7 +76,9 @@ pub async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepE
             Notice::new("You may not use this bridge.").with_hint("ask its admin to add you to `permissions`.");
         return reply(bridge, event, &notice.to_string()).await;
     }
-    if bridge.take_pending_login(&event.sender, &event.room_id) && !is_name(text) {
+    // A session is taken for one even if nobody remembers having asked for it: it must not stay in the room.
+    let awaited = bridge.take_pending_login(&event.sender, &event.room_id);
+    if !is_name(text) && (awaited || own_room && bridge.network.account_in(text).is_ok()) {
         return account::log_in(bridge, &Asked { event, rest: text }).await;
     }
     let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
@@ -104,6 +117,16 @@ pub async fn welcome(bridge: &Bridge, event: &RoomEvent) -> Result<(), StepError
 /// Answers an event. The same answer to the same event is sent once.
 pub(crate) async fn reply(bridge: &Bridge, event: &RoomEvent, text: &str) -> Result<(), StepError> {
     let request = request_id::notice_transaction(event.event_id.as_str(), &format!("reply {text}"));
+    // The command is done. Doing it once more because only its answer was lost would give another answer.
+    for pause in REPLY_PAUSES {
+        match send(bridge, &event.room_id, text, &request).await {
+            Err(StepError::Homeserver(error)) if error.is_transient() => {
+                tracing::info!(%error, "the answer to a command waits");
+                tokio::time::sleep(pause).await;
+            }
+            outcome => return outcome,
+        }
+    }
     send(bridge, &event.room_id, text, &request).await
 }
 

@@ -351,7 +351,9 @@ impl Config {
     /// A statement with the cure, and the place in the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
-        Self::parse(&text, path)
+        let config = Self::parse(&text, path)?;
+        config.refuse_placeholders().map_err(|error| error.in_file(&text, path))?;
+        Ok(config)
     }
 
     /// Checks a text as [`Config::load`] does; `path` is for errors.

@@ -94,7 +94,46 @@ async fn random_deaths_under_traffic_change_nothing() {
         world.bridge.start();
     }
     compare(&world, &thread, &room, sent).await;
-    let result = format!("{kills} kills, {sent} messages each way: lost 0, doubled 0, reordered 0");
+    say(&format!("{kills} kills, {sent} messages each way: lost 0, doubled 0, reordered 0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_deaths_under_traffic_in_twenty_chats_change_nothing() {
+    const CHATS: usize = 20;
+    let kills: usize = std::env::var("PUPPETGRAM_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let mut world = World::start_with(&setup()).await;
+    let mut chats = Vec::new();
+    for n in 0..CHATS {
+        let other = world.sim.create_account(&format!("other{n}"), "").unwrap();
+        let thread = world.chat_with(&other);
+        let room = world.portal_of(&thread, &other).await;
+        chats.push((other, thread, room));
+    }
+    let mut random = fastrand::Rng::with_seed(11);
+    let mut sent = 0;
+    for _ in 0..kills {
+        for _ in 0..random.usize(1..8) {
+            for (other, thread, room) in &chats {
+                world.sim.send_text(other.pk, thread, &format!("in {sent}")).unwrap();
+                world.homeserver.send_text(room, &world.anna.id, &format!("out {sent}")).unwrap();
+            }
+            sent += 1;
+            tokio::time::sleep(Duration::from_millis(random.u64(1..50))).await;
+        }
+        world.bridge.kill();
+        world.bridge.start();
+    }
+    let mut expected = vec!["first".to_owned()];
+    expected.extend(numbered("in", 0..sent));
+    for (other, thread, room) in &chats {
+        world.expect_said(room, &world.ghost(other), &expected).await;
+        world.expect_written(thread, &world.anna_account, &numbered("out", 0..sent)).await;
+    }
+    let total = sent * CHATS;
+    say(&format!("{kills} kills, {total} messages each way in {CHATS} chats: lost 0, doubled 0, reordered 0"));
+}
+
+fn say(result: &str) {
     std::io::Write::write_all(&mut std::io::stderr(), format!("{result}\n").as_bytes()).unwrap();
 }
 

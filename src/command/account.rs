@@ -35,8 +35,16 @@ pub(super) async fn log_in(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<()
     let event = asked.event;
     // The secret leaves the room whatever becomes of it.
     let request = request_id::notice_transaction(event.event_id.as_str(), "redact");
-    let removed =
-        bridge.matrix.redact(&Intent::Bot, &event.room_id, &event.event_id, &request, Some("session removed")).await;
+    let redact =
+        || bridge.matrix.redact(&Intent::Bot, &event.room_id, &event.event_id, &request, Some("session removed"));
+    let mut removed = redact().await;
+    for pause in super::REPLY_PAUSES {
+        match &removed {
+            Err(error) if error.is_transient() => tokio::time::sleep(pause).await,
+            _ => break,
+        }
+        removed = redact().await;
+    }
     let outcome = attach(bridge, asked).await?;
     let mut text = match outcome {
         Ok(name) => format!("Logged in as {name}. Your chats appear here as messages come in."),
@@ -129,7 +137,8 @@ pub(super) async fn log_out(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<(
     };
     let ended = match bridge.remote(&login.id).await {
         Ok(remote) => remote.log_out().await,
-        Err(_) => Err(RemoteError::LoggedOut),
+        Err(_) if login.state == LoginState::LoggedOut => Err(RemoteError::LoggedOut),
+        Err(_) => Err(RemoteError::NotConnected),
     };
     bridge.sessions.stop(&login.id);
     let portals = bridge.store.portals_of_login(&login.id).await?;

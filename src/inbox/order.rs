@@ -29,8 +29,9 @@ pub struct Order(Mutex<State>);
 struct State {
     /// The last transaction that was accepted.
     last: Option<u64>,
-    /// Refused, and not repeated yet.
+    /// Refused, and not repeated yet; and since when there are such.
     refused: BTreeSet<u64>,
+    refused_since: Timestamp,
     /// The start, or the last time that something was refused or repeated.
     trouble_at: Timestamp,
     /// Gaps that nothing filled.
@@ -41,7 +42,7 @@ impl Order {
     /// `last` is the last transaction that was accepted before the start.
     pub fn new(last: Option<&str>, now: Timestamp) -> Self {
         let last = last.and_then(|id| id.parse().ok());
-        Self(Mutex::new(State { last, refused: BTreeSet::new(), trouble_at: now, foreign: 0 }))
+        Self(Mutex::new(State { last, refused: BTreeSet::new(), refused_since: now, trouble_at: now, foreign: 0 }))
     }
 
     /// True if the transaction is to be refused, because an earlier one is, or may be, still on its way.
@@ -49,7 +50,7 @@ impl Order {
         let Ok(id) = txn_id.parse::<u64>() else { return false };
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let since_trouble = now.0.saturating_sub(state.trouble_at.0);
-        if since_trouble > PATIENCE_MS {
+        if now.0.saturating_sub(state.refused_since.0) > PATIENCE_MS {
             state.refused.clear();
         }
         let leaves_gap = state.last.is_some_and(|last| id > last.saturating_add(1));
@@ -79,6 +80,9 @@ impl Order {
 
 impl State {
     fn refuse(&mut self, id: u64, now: Timestamp) {
+        if self.refused.is_empty() {
+            self.refused_since = now;
+        }
         self.refused.insert(id);
         self.trouble_at = now;
     }
@@ -136,7 +140,9 @@ mod tests {
     fn what_is_never_repeated_holds_up_nothing_for_ever() {
         let order = Order::new(None, NOW);
         order.note_refused("5", NOW);
-        assert!(order.is_overtaking("6", NOW));
+        for seconds in 0..PATIENCE_MS / 1000 {
+            assert!(order.is_overtaking("6", Timestamp(NOW.0 + seconds * 1000)));
+        }
         assert!(!order.is_overtaking("7", Timestamp(NOW.0 + PATIENCE_MS + 1)));
     }
 

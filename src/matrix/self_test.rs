@@ -58,7 +58,7 @@ pub enum SelfTestError {
     UnknownToken,
     /// The homeserver has another name.
     #[error(
-        "`homeserver.domain` is {configured}, but the homeserver calls itself {actual}: set `homeserver.domain: {actual}`, run `puppetgram register` and install the new registration.yaml on the homeserver"
+        "`homeserver.domain` is {configured}, but the homeserver calls itself {actual}: set `homeserver.domain: {actual}`, run `puppetgram register --force` and install the new registration.yaml on the homeserver"
     )]
     WrongDomain {
         /// As configured.
@@ -68,7 +68,7 @@ pub enum SelfTestError {
     },
     /// The loaded registration is an old one, or another bridge's.
     #[error(
-        "the registration that the homeserver has loaded does not cover the bot {bot}: run `puppetgram register`, install the new registration.yaml on the homeserver and restart it"
+        "the registration that the homeserver has loaded does not cover the bot {bot}: run `puppetgram register --force`, install the new registration.yaml on the homeserver and restart it"
     )]
     BotNotCovered {
         /// The configured bot.
@@ -76,7 +76,7 @@ pub enum SelfTestError {
     },
     /// The token is loaded under another id.
     #[error(
-        "the homeserver has loaded our as_token under another `id` than `{id}`: run `puppetgram register`, install the new registration.yaml on the homeserver and restart it"
+        "the homeserver has loaded our as_token under another `id` than `{id}`: run `puppetgram register --force`, install the new registration.yaml on the homeserver and restart it"
     )]
     WrongId {
         /// The configured id.
@@ -84,7 +84,7 @@ pub enum SelfTestError {
     },
     /// The homeserver was not told where we are.
     #[error(
-        "the registration that the homeserver has loaded has no `url`, so it would never send us anything: run `puppetgram register`, install the new registration.yaml on the homeserver and restart it"
+        "the registration that the homeserver has loaded has no `url`, so it would never send us anything: run `puppetgram register --force`, install the new registration.yaml on the homeserver and restart it"
     )]
     NoUrl,
     /// The homeserver cannot connect to us.

@@ -36,6 +36,8 @@ pub struct Batch {
     pub rows: Vec<NewRow>,
     /// Where to resume once the rows are stored.
     pub cursor: Cursor,
+    /// Something in it could not be read at all: what it said has to be asked for.
+    pub has_gap: bool,
     acks: Vec<AckToken>,
 }
 
@@ -173,7 +175,7 @@ impl Events {
 
     /// Takes what has arrived already, up to a bound.
     fn gather(&mut self, first: Event) -> Batch {
-        let mut batch = Batch { rows: Vec::new(), cursor: self.cursor, acks: Vec::new() };
+        let mut batch = Batch { rows: Vec::new(), cursor: self.cursor, has_gap: false, acks: Vec::new() };
         let mut next = Some(first);
         while let Some(event) = next.take() {
             match event {
@@ -187,7 +189,6 @@ impl Events {
                 other => self.put_aside = Some(other),
             }
         }
-        self.remote.note_received();
         self.cursor = batch.cursor;
         batch
     }
@@ -197,6 +198,7 @@ impl Events {
             Ok(envelopes) => envelopes,
             Err(error) => {
                 self.remote.note_malformed();
+                batch.has_gap = true;
                 tracing::warn!(%error, size = payload.len(), "message sync could not be read");
                 return;
             }
@@ -225,6 +227,7 @@ impl Events {
 
     /// Tells the broker that a batch is stored. Only then: the unconfirmed window is our brake.
     pub fn confirm(&self, batch: Batch) {
+        self.remote.note_received();
         for ack in batch.acks {
             self.handle.acknowledge(ack);
         }

@@ -370,12 +370,14 @@ impl Remote {
             let mut reached_old = page.items.is_empty();
             for item in &page.items {
                 match decode::reconciled_row(&self.inner.login, &id, item) {
-                    Some((row, at)) if at > since_us => {
+                    // Only a time that is known can say that an item is old.
+                    Some((_, at)) if (1..=since_us).contains(&at) => reached_old = true,
+                    Some((row, at)) => {
                         if !found.iter().any(|(known, _)| known.dedup_key == row.dedup_key) {
                             found.push((row, at));
                         }
                     }
-                    _ => reached_old = true,
+                    None => {}
                 }
             }
             // The first message may come again and again at the end: stop when a page brings nothing new.

@@ -103,11 +103,11 @@ pub(super) async fn handle(bridge: &Arc<Bridge>, rows: &[InboxRow]) -> Result<()
             Ok(Step::AfterEarlier) => break,
             Ok(Step::Done(done)) => {
                 let settled = bridge.store.settle(vec![done], runtime::now()).await;
-                settled.map_err(|error| Stop { row: row.clone(), error: error.into() })?;
+                settled.map_err(|error| Stop::new(row, error))?;
             }
             Err(error) => {
                 message::carry_out(bridge, plans).await?;
-                return Err(Stop { row: row.clone(), error });
+                return Err(Stop::new(row, error));
             }
         }
     }

@@ -42,7 +42,7 @@ pub(super) async fn handle(bridge: &Arc<Bridge>, rows: &[InboxRow]) -> Result<()
             Ok(None) => break,
             Err(error) => {
                 carry::carry_out(bridge, plans).await?;
-                return Err(Stop { row: row.clone(), error });
+                return Err(Stop::new(row, error));
             }
         }
     }

@@ -50,6 +50,11 @@ impl Source {
     }
 }
 
+/// Whether the address can be read.
+pub(super) fn check_address(uri: &str) -> Result<(), StoreError> {
+    SqliteConnectOptions::from_str(uri).map(drop).map_err(|error| StoreError::BadAddress(error.to_string()))
+}
+
 /// Opens the file named by `uri` for the writer and the readers.
 pub(super) async fn open(
     uri: &str,

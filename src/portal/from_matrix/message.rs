@@ -116,7 +116,7 @@ pub(super) async fn carry_out(bridge: &Arc<Bridge>, plans: Vec<Plan>) -> Result<
     let settled = bridge.store.settle(done, runtime::now()).await;
     failpoint::hit("to-remote-after-settle");
     match (settled, stopped) {
-        (Err(error), _) => Err(Stop { row: plans[0].row.clone(), error: error.into() }),
+        (Err(error), _) => Err(Stop::new(&plans[0].row, error)),
         (Ok(()), Some(stop)) => Err(stop),
         (Ok(()), None) => {
             seen_by_reply(bridge, &plans);
@@ -141,26 +141,38 @@ fn seen_by_reply(bridge: &Arc<Bridge>, plans: &[Plan]) {
 }
 
 async fn act(bridge: &Bridge, plans: &[Plan], done: &mut Vec<Settlement>) -> Result<(), Stop> {
-    let mut states = intend(bridge, plans).await.map_err(|error| Stop { row: plans[0].row.clone(), error })?;
+    let mut states = intend(bridge, plans).await.map_err(|error| Stop::new(&plans[0].row, error))?;
     failpoint::hit("to-remote-after-intend");
     for plan in plans {
-        let stop = |error: StepError| Stop { row: plan.row.clone(), error };
         let mut mappings = Vec::with_capacity(plan.parts.len());
         for (context, part) in &plan.parts {
-            let item = match states.remove(context) {
-                Some(OutboxState::Confirmed(item)) => ItemId::new(item),
-                Some(OutboxState::MaybeSent) => deliver_once(bridge, plan, context, part).await.map_err(stop)?,
-                _ => deliver(bridge, plan, context, part).await.map_err(stop)?,
-            };
-            if plan.parts.len() > 1 {
-                let confirmed = bridge.store.confirm(&context.clone().into(), item.as_str()).await;
-                confirmed.map_err(|error| stop(error.into()))?;
+            match send(bridge, plan, states.remove(context), context, part).await {
+                Ok(item) => mappings.push(mapping(bridge, plan, context, part, item)),
+                Err(error) => return Err(Stop { sent: mappings, ..Stop::new(&plan.row, error) }),
             }
-            mappings.push(mapping(bridge, plan, context, part, item));
         }
         done.push(Settlement { mappings, ..Settlement::nothing(plan.row.id) });
     }
     Ok(())
+}
+
+/// Sends a part, unless it was sent before.
+async fn send(
+    bridge: &Bridge,
+    plan: &Plan,
+    state: Option<OutboxState>,
+    context: &ClientContext,
+    part: &OutgoingPart,
+) -> Result<ItemId, StepError> {
+    let item = match state {
+        Some(OutboxState::Confirmed(item)) => return Ok(ItemId::new(item)),
+        Some(OutboxState::MaybeSent) => deliver_once(bridge, plan, context, part).await?,
+        _ => deliver(bridge, plan, context, part).await?,
+    };
+    if plan.parts.len() > 1 {
+        bridge.store.confirm(&context.clone().into(), item.as_str()).await?;
+    }
+    Ok(item)
 }
 
 /// Writes down what is about to be sent; says of each part whether it may have been sent before.

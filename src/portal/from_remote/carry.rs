@@ -84,7 +84,7 @@ pub(super) async fn carry_out(bridge: &Bridge, plans: Vec<Plan>) -> Result<(), S
     let settled = bridge.store.settle(done, runtime::now()).await;
     failpoint::hit("to-matrix-after-settle");
     match (settled, stopped) {
-        (Err(error), _) => Err(Stop { row: plans[0].row.clone(), error: error.into() }),
+        (Err(error), _) => Err(Stop::new(&plans[0].row, error)),
         (Ok(()), Some(stop)) => Err(stop),
         (Ok(()), None) => Ok(()),
     }
@@ -92,7 +92,7 @@ pub(super) async fn carry_out(bridge: &Bridge, plans: Vec<Plan>) -> Result<(), S
 
 /// Does everything in order; what is finished is in `done` even when a later request fails.
 async fn act(bridge: &Bridge, plans: &[Plan], done: &mut Vec<Settlement>) -> Result<(), Stop> {
-    let first = |error: StepError| Stop { row: plans[0].row.clone(), error };
+    let first = |error: StepError| Stop::new(&plans[0].row, error);
     let mut known = intend(bridge, plans).await.map_err(first)?;
     failpoint::hit("to-matrix-after-intend");
     for plan in plans {
@@ -100,7 +100,7 @@ async fn act(bridge: &Bridge, plans: &[Plan], done: &mut Vec<Settlement>) -> Res
         for planned in &plan.events {
             let event = match known.remove(&planned.request) {
                 Some(event) => event,
-                None => perform(bridge, planned).await.map_err(|error| Stop { row: plan.row.clone(), error })?,
+                None => perform(bridge, planned).await.map_err(|error| Stop::new(&plan.row, error))?,
             };
             note(&mut settlement, planned, event);
         }

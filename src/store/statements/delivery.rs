@@ -63,20 +63,17 @@ pub(super) async fn accept(conn: &mut Conn, given: &[&Acceptance]) -> Found<(Vec
         let unknown = acceptance.rows.iter().filter(|row| !is_known(row, acceptance, &known));
         wanted.extend(unknown.map(|row| (row, acceptance.now)));
     }
-    let mut inserted = insert_rows(conn, &wanted).await?;
+    let inserted = insert_rows(conn, &wanted).await?;
     let count = i64::try_from(inserted.len()).unwrap_or(i64::MAX);
     // Rows and cursor share this transaction: a cursor ahead of its rows would lose them.
     save_cursors(conn, given).await?;
 
     let mut accepted = Vec::with_capacity(given.len());
     for acceptance in given {
-        let mut lanes = Vec::new();
+        // The lanes of known rows too: whoever brought them first may have gone before it could wake them.
         let mut seen = HashSet::new();
-        for row in &acceptance.rows {
-            if inserted.remove(&row.dedup_key) && seen.insert(&row.lane) {
-                lanes.push(row.lane.clone());
-            }
-        }
+        let rows = acceptance.rows.iter().filter(|row| !is_known(row, acceptance, &known));
+        let lanes = rows.map(|row| &row.lane).filter(|lane| seen.insert(*lane)).cloned().collect();
         accepted.push(Accepted { lanes });
     }
     Ok((accepted, count))
