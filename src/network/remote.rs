@@ -372,12 +372,10 @@ impl Remote {
                 match decode::reconciled_row(&self.inner.login, &id, item) {
                     // Only a time that is known can say that an item is old.
                     Some((_, at)) if (1..=since_us).contains(&at) => reached_old = true,
-                    Some((row, at)) => {
-                        if !found.iter().any(|(known, _)| known.dedup_key == row.dedup_key) {
-                            found.push((row, at));
-                        }
+                    Some((row, at)) if !found.iter().any(|(known, _)| known.dedup_key == row.dedup_key) => {
+                        found.push((row, at));
                     }
-                    None => {}
+                    _ => {}
                 }
             }
             // The first message may come again and again at the end: stop when a page brings nothing new.
