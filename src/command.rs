@@ -17,6 +17,7 @@ use crate::domain::notice::Notice;
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::{Intent, NewRoom};
+use crate::network::ChatChange;
 use crate::portal::from_matrix::RoomEvent;
 use crate::runtime;
 
@@ -35,6 +36,12 @@ const HELP: &str = "\
 `list-logins` – your accounts and their state
 `ping` – whether messages really arrive, with the evidence
 `reconnect [username]` – connect anew, for example after you confirmed something in the app
+`search NAME` – find people
+`start-chat @NAME [text]` – open a chat; with a text, start one
+`create-group @NAME @NAME [title]` – make a group
+`mute`, `unmute`, `mark-unread`, `leave-group`, `delete-chat` – in a chat: the same on Instagram
+`accept`, `decline` – in a message request
+`set-relay`, `unset-relay` – in a chat: your account speaks for people who have none, or no longer
 `backfill [count]` – in a chat: fetch earlier messages, 100 if you do not say how many
 `cancel` – stop a login that waits for your cookie
 `version` – what is running here";
@@ -94,18 +101,55 @@ pub async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepE
         "ping" => status::ping(bridge, &asked).await,
         "reconnect" => account::reconnect(bridge, &asked).await,
         "backfill" => chat::backfill(bridge, &asked).await,
-        _ => {
-            let notice = Notice::new("I do not know this command.").with_hint("`help` lists what I understand.");
-            reply(bridge, event, &notice.to_string()).await
-        }
+        "search" => chat::search(bridge, &asked).await,
+        "start-chat" => chat::start_chat(bridge, &asked).await,
+        "create-group" => chat::create_group(bridge, &asked).await,
+        "set-relay" => chat::relay(bridge, &asked, true).await,
+        "unset-relay" => chat::relay(bridge, &asked, false).await,
+        name => match chat_change(name) {
+            Some((change, done)) => chat::change(bridge, &asked, change, done).await,
+            None => {
+                let notice = Notice::new("I do not know this command.").with_hint("`help` lists what I understand.");
+                reply(bridge, event, &notice.to_string()).await
+            }
+        },
     }
+}
+
+/// The commands that change a chat on Instagram, and what is said once that is done.
+fn chat_change(name: &str) -> Option<(ChatChange, &'static str)> {
+    Some(match name {
+        "mute" => (ChatChange::Mute(true), "Instagram is silent about this chat now."),
+        "unmute" => (ChatChange::Mute(false), "Instagram tells you about this chat again."),
+        "mark-unread" => (ChatChange::Unread, "Marked as not read on Instagram."),
+        "leave-group" => (ChatChange::Leave, "You have left the group on Instagram. The room stays."),
+        "delete-chat" => (ChatChange::Hide, "The chat is deleted from your list on Instagram. The room stays."),
+        "accept" => (ChatChange::Accept, "Accepted: you can write to each other now."),
+        "decline" => (ChatChange::Decline, "Declined: nothing more of this chat is bridged."),
+        _ => return None,
+    })
 }
 
 /// True for a text that is one of our commands, so that someone who changed their mind is not told about cookies.
 fn is_name(text: &str) -> bool {
     let first = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
-    ["help", "version", "login", "logout", "list-logins", "ping", "reconnect", "cancel", "backfill"]
-        .contains(&first.as_str())
+    const NAMES: [&str; 14] = [
+        "help",
+        "version",
+        "login",
+        "logout",
+        "list-logins",
+        "ping",
+        "reconnect",
+        "cancel",
+        "backfill",
+        "search",
+        "start-chat",
+        "create-group",
+        "set-relay",
+        "unset-relay",
+    ];
+    NAMES.contains(&first.as_str()) || chat_change(&first).is_some()
 }
 
 /// Says hello in a new management room.

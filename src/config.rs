@@ -257,6 +257,8 @@ pub struct Bridging {
     pub history_pause: Span,
     /// Rooms made in an hour; more have to wait.
     pub rooms_per_hour: usize,
+    /// What becomes of message requests: `ignore`, `digest` (you are told of them) or `room`.
+    pub message_requests: Requests,
 }
 
 impl Default for Bridging {
@@ -271,8 +273,21 @@ impl Default for Bridging {
             history_messages: 50,
             history_pause: Span::seconds(2),
             rooms_per_hour: 100,
+            message_requests: Requests::Room,
         }
     }
+}
+
+/// What becomes of message requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Requests {
+    /// Nothing, until they are accepted in the app.
+    Ignore,
+    /// Their user is told of them.
+    Digest,
+    /// They have a room, where they can be accepted or declined.
+    Room,
 }
 
 /// Files in both directions.

@@ -134,7 +134,11 @@ fn row(bridge: &Bridge, event: Box<RawValue>) -> Option<NewRow> {
         | "m.room.redaction"
         | "m.poll.start"
         | "org.matrix.msc3381.poll.start" => state_key.is_none(),
-        "m.room.member" => state_key.as_deref() == Some(bridge.bot().as_str()),
+        "m.room.name" => true,
+        "m.room.member" => {
+            let member = state_key.as_deref().and_then(|key| UserId::parse(key).ok());
+            member.is_some_and(|member| ours(&member))
+        }
         _ => false,
     };
     if ours(&sender) || !wanted {

@@ -22,7 +22,7 @@ pub use checked::CheckedLogin;
 pub use decode::decode;
 pub use error::{RemoteError, SessionEnd};
 pub use events::{Batch, Events, SessionEvent, TypingNotice};
-pub use remote::{Chats, Outgoing, OutgoingKind, Page, Proof, Remote, Target};
+pub use remote::{ChatChange, Chats, Outgoing, OutgoingKind, Page, Proof, Remote, Target};
 
 /// What all logins share: addresses, TLS roots, one HTTP client, pacing.
 #[derive(Clone)]

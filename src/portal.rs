@@ -5,6 +5,7 @@ pub mod from_matrix;
 mod from_remote;
 pub mod ghost;
 pub mod notify;
+mod request;
 pub mod room;
 
 use std::sync::Arc;

@@ -111,7 +111,11 @@ fn login_notice(error: &RemoteError) -> Notice {
 }
 
 /// Picks the login a command means: the named one, or the only one.
-async fn meant(bridge: &Bridge, asked: &Asked<'_>, name: Option<&str>) -> Result<Result<Login, Notice>, StepError> {
+pub(super) async fn meant(
+    bridge: &Bridge,
+    asked: &Asked<'_>,
+    name: Option<&str>,
+) -> Result<Result<Login, Notice>, StepError> {
     let mut logins = bridge.store.logins_of_user(&asked.event.sender).await?;
     if let Some(name) = name.map(|name| name.trim_start_matches('@')) {
         logins.retain(|login| login.username == name || login.id.as_str() == name);

@@ -145,6 +145,8 @@ bridge:
   #history_pause: {history_pause}
   # Rooms made in an hour; more have to wait.
   #rooms_per_hour: {rooms_per_hour}
+  # Message requests: `ignore` (until they are accepted in the app), `digest` (you are told of them) or `room`.
+  #message_requests: room
 
 media:
   # Largest files in bytes, from Instagram and to Instagram.

@@ -1,6 +1,7 @@
 //! The half of a session that is shared by the lanes of one login: send, look up, fetch.
 
 mod actions;
+mod chats;
 mod history;
 mod media;
 
@@ -26,6 +27,7 @@ use crate::domain::record::NewRow;
 use crate::runtime;
 
 pub use actions::Target;
+pub use chats::ChatChange;
 pub use history::{Chats, Page};
 pub use media::{Outgoing, OutgoingKind};
 

@@ -2,6 +2,7 @@
 
 mod edit;
 mod file;
+mod group;
 mod membership;
 mod message;
 mod reaction;
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use crate::bridge::Bridge;
 use crate::command;
+use crate::config::Permission;
 use crate::domain::ids::LoginId;
 use crate::domain::notice::Notice;
 use crate::domain::record::{InboxRow, Mapping, Portal, Settlement};
@@ -60,6 +62,26 @@ impl RoomEvent {
 
 /// How often a row waits for the event it refers to, which may only not be settled yet.
 const PATIENCE: i64 = 5;
+
+/// Which login says this: the sender's own in this thread, else the portal's relay, else nobody.
+async fn speaker(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<Speaker, StepError> {
+    if let Some(login) = super::own_login(bridge, &event.sender, portal).await? {
+        return Ok(Speaker { login, relayed: false });
+    }
+    match &portal.relay {
+        Some(login) if bridge.config.permission(&event.sender) >= Permission::Relay => {
+            Ok(Speaker { login: login.clone(), relayed: true })
+        }
+        _ => sender(bridge, event, portal).await.map(|login| Speaker { login, relayed: false }),
+    }
+}
+
+/// Who says something.
+struct Speaker {
+    login: LoginId,
+    /// It is not the sender's own login.
+    relayed: bool,
+}
 
 /// Which login does this: the sender's own in this thread, else nobody.
 async fn sender(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<LoginId, StepError> {
@@ -145,11 +167,20 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         match event.kind.as_str() {
             "m.room.message" if is_message => return edit::handle(bridge, row, &event, portal).await.map(Step::Done),
             "m.reaction" => return reaction::handle(bridge, row, &event, portal).await.map(Step::Done),
+            "m.room.name" => {
+                group::renamed(bridge, &event, portal).await?;
+                return Ok(Step::Done(Settlement::nothing(row.id)));
+            }
+            "m.room.member" if group::ghost_of(bridge, &event).is_some() => {
+                group::member(bridge, &event, portal).await?;
+                return Ok(Step::Done(Settlement::nothing(row.id)));
+            }
             "m.room.redaction" => return redaction::handle(bridge, row, &event, portal).await.map(Step::Done),
             _ => {}
         }
     }
     match event.kind.as_str() {
+        "m.room.member" if group::ghost_of(bridge, &event).is_some() => group::ghost_invited(bridge, &event).await?,
         "m.room.member" => membership::handle(bridge, &event).await?,
         "m.room.message" => command::handle(bridge, &event).await?,
         "m.room.encrypted" => refuse_encrypted(bridge, &event).await?,

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ruma::{OwnedUserId, RoomId};
 use serde_json::{Value, json};
 
-use super::ghost;
+use super::{ghost, request};
 use crate::bridge::Bridge;
 use crate::domain::event::{RemoteThread, RemoteUser};
 use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
-use crate::domain::record::Portal;
+use crate::domain::record::{Portal, Standing};
 use crate::domain::request_id;
 use crate::failpoint;
 use crate::lane::StepError;
@@ -26,20 +26,29 @@ pub fn link(thread: &ThreadId) -> String {
     format!("https://www.instagram.com/direct/t/{thread}/")
 }
 
-/// The portal of a thread for a login, its room included. Nothing to do nearly always.
+/// The portal of a thread for a login, its room included. Nothing to do nearly always. None for a message request that
+/// is to have no room, or was declined.
 pub async fn ensure(
     bridge: &Arc<Bridge>,
     login: &LoginId,
     thread: &ThreadId,
     sender: Option<&RemoteUserId>,
-) -> Result<Portal, StepError> {
+) -> Result<Option<Portal>, StepError> {
     let known = portal_for(bridge, login, thread).await?;
-    if let Some(portal) = known.filter(|portal| portal.room.is_some()) {
-        ensure_user(bridge, &portal, login).await?;
-        return Ok(portal);
+    match known {
+        Some(portal) if portal.standing == Standing::Declined => return Ok(None),
+        Some(portal) if portal.room.is_some() => {
+            ensure_user(bridge, &portal, login).await?;
+            return Ok(Some(portal));
+        }
+        Some(portal) if portal.standing == Standing::Request => return Ok(None),
+        _ => {}
     }
     let shown = fetch(bridge, login, thread, sender).await?;
-    create(bridge, login, &shown, true).await
+    if shown.pending {
+        return request::arrived(bridge, login, &shown).await;
+    }
+    create(bridge, login, &shown, true).await.map(Some)
 }
 
 /// As [`ensure`], without inviting the user.
@@ -113,9 +122,14 @@ async fn fetch(
     }
 }
 
+/// What names the portal of a thread for a login.
+pub(super) fn key(login: &LoginId, thread: &RemoteThread) -> PortalKey {
+    PortalKey { thread: thread.id.clone(), receiver: Some(login.clone()).filter(|_| !thread.is_group) }
+}
+
 /// Makes the room. Room creation is not idempotent in Matrix, so the alias is its key: "in use" means that it was made
 /// before, and it is adopted.
-async fn create(
+pub(super) async fn create(
     bridge: &Arc<Bridge>,
     login: &LoginId,
     thread: &RemoteThread,
@@ -124,8 +138,7 @@ async fn create(
     if !bridge.rooms.take(bridge.config.bridge.rooms_per_hour) {
         return Err(StepError::Hold("too many rooms were made in the last hour"));
     }
-    let receiver = Some(login.clone()).filter(|_| !thread.is_group);
-    let key = PortalKey { thread: thread.id.clone(), receiver };
+    let key = key(login, thread);
     let mut portal = bridge.store.ensure_portal(&key).await?;
     let user = owner(bridge, login).await?;
     let mut invite = if with_user { vec![user.clone()] } else { Vec::new() };
@@ -283,6 +296,9 @@ pub async fn doubt_member(bridge: &Bridge, portal: PortalId, sender: &str) -> Re
 pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) -> Result<(), StepError> {
     let known = portal_for(bridge, login, &thread.id).await?;
     let Some(mut portal) = known else { return Ok(()) };
+    if portal.standing == Standing::Request && !thread.pending {
+        request::accepted(bridge, login, &mut portal).await?;
+    }
     let Some(room) = portal.room.clone() else { return Ok(()) };
     let name = name(thread);
     if portal.name != name && thread.title.is_some() {

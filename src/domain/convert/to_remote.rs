@@ -111,6 +111,12 @@ impl MessageContent {
         self.relates_to.in_reply_to.as_ref().filter(|_| !self.relates_to.is_falling_back).map(|to| to.event_id.as_str())
     }
 
+    /// The name that the sender shows on this one message.
+    pub fn per_message_name(&self) -> Option<String> {
+        let profile = &self.whole["com.beeper.per_message_profile"];
+        profile["displayname"].as_str().filter(|name| !name.trim().is_empty()).map(str::to_owned)
+    }
+
     /// True for the new version of an earlier message.
     pub fn is_edit(&self) -> bool {
         self.relates_to.rel_type.as_deref() == Some("m.replace")
@@ -179,6 +185,21 @@ fn file_and_caption(
         parts.extend(split_text(&content.text(&facts), &facts)?.into_iter().map(OutgoingPart::Text));
     }
     Ok(parts)
+}
+
+/// Says before what is relayed who said it; a file is followed by a line.
+pub fn name_speaker(parts: &mut Vec<OutgoingPart>, name: &str, is_emote: bool) {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+    match parts.first_mut() {
+        // An action names its actor already.
+        Some(OutgoingPart::Text(_)) if is_emote => {}
+        Some(OutgoingPart::Text(part)) => part.text = format!("{name}: {}", part.text),
+        Some(OutgoingPart::File(_)) => {
+            let text = format!("({} sent this)", name);
+            parts.push(OutgoingPart::Text(TextPart { text, reply_to: None, mentions: Vec::new() }));
+        }
+        None => {}
+    }
 }
 
 /// The texts a message of words becomes.

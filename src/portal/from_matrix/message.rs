@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use ruma::OwnedEventId;
 
-use super::{RoomEvent, Step, file, sender, target_of};
+use super::{RoomEvent, Speaker, Step, file, speaker, target_of};
 use crate::bridge::Bridge;
 use crate::config::Receipts;
-use crate::domain::convert::to_remote::{FileKind, MessageContent, OutgoingFacts, OutgoingPart, to_remote};
+use crate::domain::convert::to_remote::{self, FileKind, MessageContent, OutgoingFacts, OutgoingPart, to_remote};
 use crate::domain::event::{ItemContent, ReplyTo};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, Timestamp};
 use crate::domain::notice::Notice;
-use crate::domain::record::{InboxRow, Intended, Mapping, OutboxState, Portal, Settlement};
+use crate::domain::record::{InboxRow, Intended, Mapping, OutboxState, Portal, Settlement, Standing};
 use crate::domain::request_id;
 use crate::failpoint;
 use crate::lane::{StepError, Stop};
-use crate::network::Remote;
+use crate::network::{ChatChange, Remote};
 use crate::portal::{ephemeral, ghost};
 use crate::runtime;
 
@@ -48,17 +48,46 @@ pub(super) async fn prepare(
             .map(|mapping| ReplyTo { item: mapping.item, client_context: mapping.client_context }),
         None => None,
     };
-    let login = sender(bridge, event, &portal).await?;
-    let facts = facts(bridge, &content, &login, reply_to).await?;
-    let parts = to_remote(&event.kind, &content, &facts).map_err(StepError::Refuse)?;
+    let Speaker { login, relayed } = speaker(bridge, event, &portal).await?;
+    let mut facts = facts(bridge, &content, &login, reply_to).await?;
+    if relayed {
+        facts.sender_name = relayed_name(bridge, event, &content).await;
+    }
+    let mut parts = to_remote(&event.kind, &content, &facts).map_err(StepError::Refuse)?;
+    if relayed {
+        to_remote::name_speaker(&mut parts, &facts.sender_name, content.msgtype == "m.emote");
+    }
     if parts.is_empty() {
         return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
+    }
+    if portal.standing == Standing::Request {
+        accept(bridge, &portal, &login).await?;
     }
     let at = Timestamp(event.origin_server_ts);
     let parts = (0..).zip(parts).map(|(n, part)| (request_id::client_context(&event.event_id, at, n), part)).collect();
     let remote = bridge.remote(&login).await?;
     let event = event.event_id.clone();
     Ok(Step::Planned(Box::new(Plan { row: row.clone(), event, at, portal, remote, parts })))
+}
+
+/// Who answers a message request accepts it; Instagram wants that first.
+async fn accept(bridge: &Bridge, portal: &Portal, login: &LoginId) -> Result<(), StepError> {
+    let remote = bridge.remote(login).await?;
+    let accepted = remote.change(&portal.key.thread, &ChatChange::Accept).await;
+    accepted.map_err(|error| StepError::Remote { login: login.clone(), error })?;
+    let mut portal = portal.clone();
+    portal.standing = Standing::Open;
+    Ok(bridge.store.save_portal(&portal).await?)
+}
+
+/// How somebody without a login is called on Instagram: by the profile of this one message, else as the room knows them.
+async fn relayed_name(bridge: &Bridge, event: &RoomEvent, content: &MessageContent) -> String {
+    if let Some(name) = content.per_message_name() {
+        return name;
+    }
+    let member = bridge.matrix.state(&event.room_id, "m.room.member", event.sender.as_str()).await;
+    let name = member.ok().flatten().and_then(|member| member["displayname"].as_str().map(str::to_owned));
+    name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| event.sender.localpart().to_owned())
 }
 
 /// What conversion has to know.

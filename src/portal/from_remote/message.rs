@@ -29,9 +29,10 @@ pub(super) async fn prepare(
     }
     // Into a room that fills with history the user is invited at its end: nothing in it is news.
     let portal = match row.origin {
-        Origin::History => room::ensure_quietly(bridge, login, thread, item.sender.as_ref()).await?,
+        Origin::History => Some(room::ensure_quietly(bridge, login, thread, item.sender.as_ref()).await?),
         _ => room::ensure(bridge, login, thread, item.sender.as_ref()).await?,
     };
+    let Some(portal) = portal else { return Ok(Plan::nothing(row)) };
     // The outbox first: a send leaves it in the commit that maps it.
     if is_being_sent(bridge, &portal, item).await?
         || !bridge.store.mapping_of_item(portal.id, &item.id).await?.is_empty()
