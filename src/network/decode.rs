@@ -85,7 +85,9 @@ pub(super) fn history_rows(login: &LoginId, thread: &ThreadId, item: &WireItem) 
         row.dedup_key = format!("{login}/history reactions/{}", item.item_id);
         rows.push(row);
     }
-    if let Heard::Row { row, .. } = row(login, None, 0, patch(Op::Add)) {
+    if let Heard::Row { mut row, .. } = row(login, None, 0, patch(Op::Add)) {
+        // Not the key of a live message: one that came when there was no room for it left nothing behind but its key.
+        row.dedup_key = format!("{login}/history/{}", item.item_id);
         rows.push(row);
     }
     for row in &mut rows {

@@ -159,6 +159,26 @@ impl Homeserver {
         sent.map(|id| id.to_string()).map_err(|error| anyhow::anyhow!(error.error))
     }
 
+    /// Lets a joined user set a state event; gives its id.
+    pub fn set_state(
+        &self,
+        room: &str,
+        sender: &str,
+        event_type: &str,
+        key: &str,
+        event: &Value,
+    ) -> anyhow::Result<String> {
+        let draft = Draft {
+            sender: sender.into(),
+            kind: event_type.into(),
+            state_key: Some(key.into()),
+            content: content(event),
+            at: clock::now_ms(),
+        };
+        let sent = self.sim.change(|world| world.send(room, draft, None));
+        sent.map(|id| id.to_string()).map_err(|error| anyhow::anyhow!(error.error))
+    }
+
     /// Lets a joined user send a text; gives the event's id.
     pub fn send_text(&self, room: &str, sender: &str, body: &str) -> anyhow::Result<String> {
         self.send(room, sender, "m.room.message", &json!({ "msgtype": "m.text", "body": body }))
