@@ -22,6 +22,7 @@ use crate::matrix::appservice;
 use crate::media::Converter;
 use crate::network::{Network, Remote, RemoteError};
 use crate::portal::ephemeral::Ephemeral;
+use crate::portal::fleeting;
 use crate::portal::room::RoomBudget;
 use crate::runtime::{self, Tasks};
 use crate::store::{Store, StoreOptions};
@@ -281,6 +282,7 @@ fn keep_house(bridge: &Arc<Bridge>) {
                 () = tokio::time::sleep(Duration::from_secs(30)) => {}
                 () = task.tasks.shutdown().cancelled() => return,
             }
+            fleeting::redact_due(&task).await;
             // A nudge that was lost, for whatever reason, is made good here.
             for lane in task.store.pending_lanes().await.unwrap_or_default() {
                 task.lanes.wake(&task, lane);

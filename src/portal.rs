@@ -1,6 +1,7 @@
 //! Portals: what happens to the rows of a lane, in both directions.
 
 pub mod ephemeral;
+pub mod fleeting;
 pub mod from_matrix;
 mod from_remote;
 pub mod ghost;

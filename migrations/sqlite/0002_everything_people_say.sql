@@ -7,6 +7,10 @@ ALTER TABLE message ADD COLUMN digest TEXT;
 -- Taken back, or about to be.
 ALTER TABLE message ADD COLUMN unsent INTEGER NOT NULL DEFAULT 0;
 
+-- When the event of something that disappears is to be redacted.
+ALTER TABLE message ADD COLUMN redact_at INTEGER;
+CREATE INDEX message_redact ON message (redact_at) WHERE redact_at IS NOT NULL;
+
 -- One person's reaction to one item, and the event that shows it.
 CREATE TABLE reaction (
     item   TEXT    NOT NULL,

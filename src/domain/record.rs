@@ -145,6 +145,8 @@ pub struct Mapping {
     pub digest: Option<String>,
     /// Taken back, or about to be.
     pub unsent: bool,
+    /// When the event is to be redacted, because what it shows disappears.
+    pub redact_at: Option<Timestamp>,
 }
 
 /// One person's reaction to an item, and the event that shows it.

@@ -150,6 +150,11 @@ impl Store {
         read!(self, facts::last_mapping(portal, not_after, not_from))
     }
 
+    /// Events that are due to be redacted, because what they show disappears.
+    pub async fn due_redactions(&self, now: Timestamp) -> Result<Vec<Mapping>, StoreError> {
+        read!(self, facts::due_redactions(now))
+    }
+
     /// Everybody's reaction to an item.
     pub async fn reactions_of_item(&self, portal: PortalId, item: &ItemId) -> Result<Vec<Reacted>, StoreError> {
         read!(self, facts::reactions_of_item(portal, item))

@@ -18,9 +18,9 @@ pub(super) type PortalRow =
 pub(super) type GhostRow = (String, String, String, Option<String>, Option<String>, String, i64);
 /// id, user_id, username, state, reason, created_at
 pub(super) type LoginRow = (String, String, String, String, Option<String>, i64);
-/// portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent
+/// portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
 pub(super) type MessageRow =
-    (i64, String, i64, String, String, Option<String>, i64, Option<String>, Option<String>, i64);
+    (i64, String, i64, String, String, Option<String>, i64, Option<String>, Option<String>, i64, Option<i64>);
 /// portal, item, sender, event, emoji
 pub(super) type ReactionRow = (i64, String, String, String, String);
 /// id, lane, origin, dedup_key, payload, attempts, accepted_at, retry_at
@@ -72,7 +72,7 @@ pub(super) fn login(row: LoginRow) -> Result<Login, StoreError> {
 }
 
 pub(super) fn mapping(row: MessageRow) -> Result<Mapping, StoreError> {
-    let (portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent) = row;
+    let (portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at) = row;
     let event = OwnedEventId::try_from(event).map_err(|_| StoreError::corrupt("message", "event", &item))?;
     Ok(Mapping {
         portal: PortalId(portal),
@@ -85,6 +85,7 @@ pub(super) fn mapping(row: MessageRow) -> Result<Mapping, StoreError> {
         kind,
         digest,
         unsent: unsent != 0,
+        redact_at: redact_at.map(Timestamp),
     })
 }
 

@@ -182,3 +182,24 @@ async fn twenty_five_megabytes_pass_both_ways_through_little_memory() {
     let grown = chat.world.bridge.resident_kib().saturating_sub(before);
     assert!(grown < 10 << 10, "grown by {grown} KiB");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_disappears_can_be_shown_for_a_while() {
+    let bridge = "media:\n  disappearing: media_then_redact\n  redact_after: 1s\n";
+    let world = World::start_with(&Setup { sections: bridge.to_owned(), ..Setup::default() }).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let kind = instagram_sim::kinds::named("raven_photo_once").unwrap();
+    world.sim.send_item(world.bob.pk, &thread, kind.item(&world.sim)).unwrap();
+    let shown = |world: &World| {
+        let events = world.homeserver.events(&room);
+        events.into_iter().find(|event| event["content"]["msgtype"] == "m.image")
+    };
+    let event = world.until("the photo", shown).await;
+    let gone = |world: &World| {
+        let events = world.homeserver.events(&room);
+        let found = events.into_iter().find(|other| other["event_id"] == event["event_id"])?;
+        found["content"]["url"].is_null().then_some(())
+    };
+    world.until("its end", gone).await;
+}

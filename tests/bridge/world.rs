@@ -206,6 +206,8 @@ pub(crate) struct Setup {
     pub(crate) instagram: String,
     /// Lines of the `bridge:` section.
     pub(crate) bridge: String,
+    /// Further sections.
+    pub(crate) sections: String,
     /// Environment of the bridge.
     pub(crate) environment: Vec<(String, String)>,
 }
@@ -217,6 +219,7 @@ impl Default for Setup {
             forget_transactions: false,
             instagram: String::new(),
             bridge: String::new(),
+            sections: String::new(),
             environment: Vec::new(),
         }
     }
@@ -343,7 +346,7 @@ impl Drop for BridgeProcess {
 }
 
 fn config(sim: &Sim, homeserver: &Homeserver, port: u16, ca: &Path, directory: &Path, setup: &Setup) -> String {
-    let (instagram, bridge) = (&setup.instagram, &setup.bridge);
+    let Setup { instagram, bridge, sections, .. } = setup;
     let domain = homeserver.server_name();
     format!(
         r#"
@@ -375,6 +378,7 @@ instagram:
 bridge:
   command_prefix: "!ig"
 {bridge}
+{sections}
 logging:
   level: debug
 "#,

@@ -195,7 +195,7 @@ pub fn name_speaker(parts: &mut Vec<OutgoingPart>, name: &str, is_emote: bool) {
         Some(OutgoingPart::Text(_)) if is_emote => {}
         Some(OutgoingPart::Text(part)) => part.text = format!("{name}: {}", part.text),
         Some(OutgoingPart::File(_)) => {
-            let text = format!("({} sent this)", name);
+            let text = format!("({name} sent this)");
             parts.push(OutgoingPart::Text(TextPart { text, reply_to: None, mentions: Vec::new() }));
         }
         None => {}

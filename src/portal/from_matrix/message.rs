@@ -265,5 +265,6 @@ fn mapping(bridge: &Bridge, plan: &Plan, context: &ClientContext, part: &Outgoin
         kind: Some(kind.to_owned()),
         digest,
         unsent: false,
+        redact_at: None,
     }
 }

@@ -53,6 +53,7 @@ pub(super) enum Outcome {
         at: Timestamp,
         kind: String,
         digest: Option<String>,
+        redact_at: Option<Timestamp>,
     },
     /// A reaction.
     Reaction { item: ItemId, sender: RemoteUserId, emoji: String },
@@ -111,18 +112,21 @@ async fn act(bridge: &Bridge, plans: &[Plan], done: &mut Vec<Settlement>) -> Res
 
 fn note(settlement: &mut Settlement, planned: &Planned, event: OwnedEventId) {
     match &planned.outcome {
-        Outcome::Part { item, part, client_context, at, kind, digest } => settlement.mappings.push(Mapping {
-            portal: planned.portal,
-            item: item.clone(),
-            part: *part,
-            event,
-            sender: planned.sender.clone(),
-            client_context: client_context.clone(),
-            at: *at,
-            kind: Some(kind.clone()),
-            digest: digest.clone(),
-            unsent: false,
-        }),
+        Outcome::Part { item, part, client_context, at, kind, digest, redact_at } => {
+            settlement.mappings.push(Mapping {
+                portal: planned.portal,
+                item: item.clone(),
+                part: *part,
+                event,
+                sender: planned.sender.clone(),
+                client_context: client_context.clone(),
+                at: *at,
+                kind: Some(kind.clone()),
+                digest: digest.clone(),
+                unsent: false,
+                redact_at: *redact_at,
+            });
+        }
         Outcome::Reaction { item, sender, emoji } => settlement.effects.push(Effect::Reacted(Reacted {
             portal: planned.portal,
             item: item.clone(),

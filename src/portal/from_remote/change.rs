@@ -57,7 +57,10 @@ async fn edit(
             // Media do not change; what has come in place of a placeholder is a new event.
             Some(_) if media.is_some() && item.kind == shown_kind => continue,
             Some(before) if media.is_none() => (replacement(content, &before.event), Outcome::Nothing),
-            _ => (content.clone(), message::part(item, part + moved, Some(digest.to_owned()))),
+            _ => (
+                content.clone(),
+                message::part(heard.bridge, item, part + moved, Some(digest.to_owned()), media.as_ref()),
+            ),
         };
         plan.events.push(Planned {
             request: request_id::row_transaction(&heard.row.dedup_key, "edit", plan.events.len()),

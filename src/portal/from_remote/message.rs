@@ -9,12 +9,13 @@ use super::{Action, Heard, Outcome, Plan, Planned};
 use crate::bridge::Bridge;
 use crate::domain::convert::to_matrix::{IncomingFacts, Media, Part, to_matrix};
 use crate::domain::event::{Item, ItemContent, ReplyTo};
-use crate::domain::ids::{LoginId, RemoteUserId, ThreadId};
+use crate::domain::ids::{LoginId, RemoteUserId, ThreadId, Timestamp};
 use crate::domain::record::{InboxRow, Origin, Portal};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::portal::{ghost, room};
+use crate::runtime;
 
 /// Loads the facts, makes sure that room and sender exist, and converts.
 pub(super) async fn prepare(
@@ -62,7 +63,7 @@ pub(super) async fn prepare(
                 at: Some(item.at).filter(|at| at.0 > 0),
                 media: carried(&heard, item, number, media.as_ref()),
             },
-            outcome: part(item, number, Some(digest.clone())),
+            outcome: part(bridge, item, number, Some(digest.clone()), media.as_ref()),
         })
         .collect();
     Ok(Plan { events, ..Plan::nothing(row) })
@@ -80,7 +81,9 @@ pub(super) fn carried(heard: &Heard<'_>, item: &Item, part: i64, media: Option<&
 }
 
 /// What an event of an item is to the bridge.
-pub(super) fn part(item: &Item, part: i64, digest: Option<String>) -> Outcome {
+pub(super) fn part(bridge: &Bridge, item: &Item, part: i64, digest: Option<String>, media: Option<&Media>) -> Outcome {
+    let stays = i64::try_from(bridge.config.media.redact_after.get().as_millis()).unwrap_or(i64::MAX);
+    let redact_at = media.filter(|media| media.fleeting).map(|_| Timestamp(runtime::now().0.saturating_add(stays)));
     Outcome::Part {
         item: item.id.clone(),
         part,
@@ -88,6 +91,7 @@ pub(super) fn part(item: &Item, part: i64, digest: Option<String>) -> Outcome {
         at: item.at,
         kind: item.kind.clone(),
         digest,
+        redact_at,
     }
 }
 

@@ -337,11 +337,13 @@ async fn write_down(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -
         at: Timestamp,
         kind: Option<&'a str>,
         digest: Option<&'a str>,
+        redact: Option<Timestamp>,
     }
-    const SQL: &str = "INSERT INTO message (portal, item, part, event, sender, client_context, sent_at, kind, digest)
+    const SQL: &str = "INSERT INTO message (portal, item, part, event, sender, client_context, sent_at, kind, digest,
+            redact_at)
         SELECT portal.id, given.value ->> 'item', CAST(given.value ->> 'part' AS BIGINT), given.value ->> 'event',
             given.value ->> 'sender', given.value ->> 'context', CAST(given.value ->> 'at' AS BIGINT),
-            given.value ->> 'kind', given.value ->> 'digest'
+            given.value ->> 'kind', given.value ->> 'digest', CAST(given.value ->> 'redact' AS BIGINT)
         FROM json_each(CAST($1 AS jsontext)) AS given
         JOIN portal ON portal.id = CAST(given.value ->> 'portal' AS BIGINT) WHERE true
         ON CONFLICT (item, portal, part) DO NOTHING";
@@ -356,6 +358,7 @@ async fn write_down(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -
         at: mapping.at,
         kind: mapping.kind.as_deref(),
         digest: mapping.digest.as_deref(),
+        redact: mapping.redact_at,
     }));
     if let Some(mappings) = mappings {
         sqlx::query(SQL).bind(mappings).execute(&mut *conn).await?;

@@ -55,7 +55,8 @@ pub(in crate::store) async fn ghost(conn: &mut Conn, id: &RemoteUserId) -> Found
 }
 
 pub(in crate::store) async fn mapping_of_item(conn: &mut Conn, portal: PortalId, item: &ItemId) -> Found<Vec<Mapping>> {
-    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent
+    const SQL: &str =
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
         FROM message
         WHERE item = $1 AND portal = $2 ORDER BY part";
     let query = sqlx::query_as(SQL).bind(item.as_str()).bind(portal.0);
@@ -63,7 +64,8 @@ pub(in crate::store) async fn mapping_of_item(conn: &mut Conn, portal: PortalId,
 }
 
 pub(in crate::store) async fn mapping_of_event(conn: &mut Conn, event: &EventId) -> Found<Vec<Mapping>> {
-    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent
+    const SQL: &str =
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
         FROM message
         WHERE event = $1 ORDER BY part, item";
     sqlx::query_as(SQL).bind(event.as_str()).fetch_all(conn).await?.into_iter().map(rows::mapping).collect()
@@ -74,7 +76,8 @@ pub(in crate::store) async fn mapping_of_context(
     portal: PortalId,
     context: &ClientContext,
 ) -> Found<Option<Mapping>> {
-    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent
+    const SQL: &str =
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
         FROM message
         WHERE client_context = $1 AND portal = $2 ORDER BY item, part LIMIT 1";
     let query = sqlx::query_as(SQL).bind(context.as_str()).bind(portal.0);
@@ -88,10 +91,18 @@ pub(in crate::store) async fn last_mapping(
     not_after: Timestamp,
     not_from: &str,
 ) -> Found<Option<Mapping>> {
-    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent
+    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
         FROM message WHERE portal = $1 AND sent_at <= $2 AND sender <> $3 ORDER BY sent_at DESC, item DESC, part DESC LIMIT 1";
     let query = sqlx::query_as(SQL).bind(portal.0).bind(not_after.0).bind(not_from);
     query.fetch_optional(conn).await?.map(rows::mapping).transpose()
+}
+
+/// The events that are due to be redacted.
+pub(in crate::store) async fn due_redactions(conn: &mut Conn, now: Timestamp) -> Found<Vec<Mapping>> {
+    const SQL: &str =
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+        FROM message WHERE redact_at IS NOT NULL AND redact_at <= $1 AND unsent = 0 ORDER BY redact_at LIMIT 100";
+    sqlx::query_as(SQL).bind(now.0).fetch_all(conn).await?.into_iter().map(rows::mapping).collect()
 }
 
 pub(in crate::store) async fn reactions_of_item(
@@ -137,7 +148,7 @@ pub(super) async fn apply_effect(conn: &mut Conn, effect: &Effect) -> Found<()> 
         ON CONFLICT (item, portal, sender) DO UPDATE SET event = excluded.event, emoji = excluded.emoji";
     const UNREACTED: &str = "DELETE FROM reaction WHERE item = $1 AND portal = $2 AND sender = $3";
     const EDITED: &str = "UPDATE message SET digest = $3 WHERE item = $1 AND portal = $2";
-    const UNSENT: &str = "UPDATE message SET unsent = 1 WHERE item = $1 AND portal = $2";
+    const UNSENT: &str = "UPDATE message SET unsent = 1, redact_at = NULL WHERE item = $1 AND portal = $2";
     match effect {
         Effect::Reacted(Reacted { portal, item, sender, event, emoji }) => {
             let query = sqlx::query(REACTED).bind(item.as_str()).bind(portal.0).bind(sender.as_str());

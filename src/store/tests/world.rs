@@ -177,6 +177,7 @@ pub(super) fn mapping(portal: &Portal, item: &str, part: i64, event: &str) -> Ma
         kind: Some("text".to_owned()),
         digest: Some(format!("digest of {item}")),
         unsent: false,
+        redact_at: None,
     }
 }
 
