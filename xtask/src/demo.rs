@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: a real Synapse, a simulated Instagram and the bridge between them, and a conversation to watch.
 //! With `--script` the conversation is the whole program, and the exit code says whether everything was bridged.
 
+mod kinds;
 mod script;
 mod stage;
 
@@ -17,12 +18,18 @@ pub(crate) struct Options {
     /// Run the conversation, print a table of what was bridged, and end; fails if anything is missing.
     #[arg(long)]
     script: bool,
+    /// With every kind of item that Instagram has, and what each becomes.
+    #[arg(long)]
+    all: bool,
 }
 
 /// Sets the stage, plays the conversation, and stays until Ctrl-C unless it is only a script.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut stage = Stage::set().await?;
-    let scenes = script::play(&mut stage).await?;
+    let mut scenes = script::play(&mut stage).await?;
+    if options.all {
+        scenes.extend(kinds::play(&mut stage).await?);
+    }
     let missing = script::report(&scenes);
     if options.script {
         return Ok(if missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });

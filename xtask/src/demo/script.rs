@@ -11,7 +11,7 @@ use super::stage::{DEADLINE, Stage};
 
 /// What became of one message.
 pub(super) struct Scene {
-    what: &'static str,
+    what: String,
     towards: &'static str,
     /// How long it took; none when it never came, or came wrong.
     latency: Option<Duration>,
@@ -58,11 +58,12 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<Vec<Scene>> {
         "formatted_body": "<b>bold</b> and a <a href=\"https://matrix.org\">link</a>"});
     scenes.push(
         from_matrix(stage, &direct, &room, "formatted text", &html, |item| {
-            item.text.as_deref() == Some("bold and a link (https://matrix.org)")
+            item.text.as_deref() == Some("*bold* and a link (https://matrix.org)")
         })
         .await?,
     );
     scenes.push(unsupported(stage, &direct, &room).await?);
+    scenes.extend(reactions_and_edits(stage, &direct, &room).await?);
     scenes.push(own_message(stage, &direct, &room).await?);
 
     let started = Instant::now();
@@ -82,17 +83,18 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<Vec<Scene>> {
 
 /// Prints the table; returns how many are missing.
 pub(super) fn report(scenes: &[Scene]) -> usize {
-    eprintln!("\n  {:<34} {:<10} {:>10}", "what", "towards", "latency");
+    eprintln!("\n  {:<48} {:<10} {:>10}", "what", "towards", "latency");
     for Scene { what, towards, latency } in scenes {
         let shown = latency.map_or_else(|| "MISSING".to_owned(), |latency| format!("{} ms", latency.as_millis()));
-        eprintln!("  {what:<34} {towards:<10} {shown:>10}");
+        eprintln!("  {what:<48} {towards:<10} {shown:>10}");
     }
     let missing = scenes.iter().filter(|scene| scene.latency.is_none()).count();
     eprintln!("  {} bridged, {missing} missing", scenes.len() - missing);
     missing
 }
 
-fn scene(what: &'static str, towards: &'static str, latency: Option<Duration>) -> Scene {
+pub(super) fn scene(what: impl Into<String>, towards: &'static str, latency: Option<Duration>) -> Scene {
+    let what = what.into();
     if latency.is_none() {
         eprintln!("missing: {what} towards {towards}");
     }
@@ -104,7 +106,7 @@ fn text(body: &str) -> Value {
 }
 
 /// The room in which a text appears; joins what Anna is invited to meanwhile.
-async fn room_with(stage: &Stage, body: &str) -> Option<String> {
+pub(super) async fn room_with(stage: &Stage, body: &str) -> Option<String> {
     let deadline = Instant::now() + DEADLINE;
     while Instant::now() < deadline {
         stage.join_invites().await.ok()?;
@@ -204,6 +206,47 @@ async fn unsupported(stage: &Stage, thread: &str, room: &str) -> anyhow::Result<
         })
     };
     Ok(scene("a photo: a notice with a link", "matrix", arrives(stage, started, fits).await))
+}
+
+/// What is done to a message afterwards.
+async fn reactions_and_edits(stage: &Stage, thread: &str, room: &str) -> anyhow::Result<Vec<Scene>> {
+    let mut scenes = Vec::new();
+    let items = stage.sim.thread_items(thread)?;
+    let (Some(theirs), Some(own)) = (
+        items.iter().find(|item| item.text.as_deref() == Some("How are you?")).cloned(),
+        items.iter().find(|item| item.text.as_deref() == Some("Fine, thank you!")).cloned(),
+    ) else {
+        return Ok(vec![scene("reactions and edits", "both", None)]);
+    };
+    let target = |body: &str| event(&stage.anna.seen(), room, body).map(|event| event["event_id"].clone());
+
+    let started = Instant::now();
+    stage.sim.react(stage.bob.pk, thread, &own.item_id, Some("😂"))?;
+    let event_id = target("Fine, thank you!");
+    let reacted = |seen: &Seen| {
+        seen.events(room).iter().any(|event| {
+            event["type"] == "m.reaction" && Some(&event["content"]["m.relates_to"]["event_id"]) == event_id.as_ref()
+        })
+    };
+    scenes.push(scene("a reaction", "matrix", arrives(stage, started, reacted).await));
+
+    let started = Instant::now();
+    stage.sim.edit(stage.bob.pk, thread, &theirs.item_id, "How are you today?")?;
+    let edited = |seen: &Seen| {
+        seen.events(room).iter().any(|event| event["content"]["m.new_content"]["body"] == "How are you today?")
+    };
+    scenes.push(scene("an edit", "matrix", arrives(stage, started, edited).await));
+
+    let edit = json!({"msgtype": "m.text", "body": "* Very well, thank you!",
+        "m.new_content": {"msgtype": "m.text", "body": "Very well, thank you!"},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": target("Fine, thank you!")}});
+    scenes.push(
+        from_matrix(stage, thread, room, "an edit", &edit, |item| {
+            item.text.as_deref() == Some("Very well, thank you!")
+        })
+        .await?,
+    );
+    Ok(scenes)
 }
 
 async fn own_message(stage: &Stage, thread: &str, room: &str) -> anyhow::Result<Scene> {
