@@ -110,20 +110,6 @@ fn check(name: &str, item: &Item, expected: &Json) {
     if let Content::Share(share) = &content {
         assert_eq!(share.link, item.best_link(), "{name}: one link in both ways of asking");
     }
-    let debug = format!("{content:?}");
-    let said = expected
-        .iter()
-        .filter_map(|line| line.split_once(": ").map(|(_, said)| said))
-        .filter(|said| said.len() > 3 && !["Started", "Ended"].contains(said) && !line_is_shape(said));
-    for secret in said.chain(["https", "cdn/"]) {
-        assert!(!debug.contains(secret), "{name}: {secret:?} in {debug}");
-    }
-}
-
-/// Kinds and counts, which `Debug` may show.
-fn line_is_shape(said: &str) -> bool {
-    let words = ["photo", "video", "expired", "Once", "Replayable", "Permanent"];
-    said.split([' ', ',']).any(|word| words.contains(&word)) || said.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 #[test]

@@ -20,6 +20,10 @@ pub fn shortcode(mut pk: u128) -> String {
 
 /// An address that anyone may be given: `https`, and on Instagram without the tracking part.
 pub(super) fn web_link(address: &str) -> Option<String> {
+    // The parser would drop these, and make an address of what is none.
+    if address.contains(|c: char| c.is_ascii_control()) {
+        return None;
+    }
     let mut url = Url::parse(address).ok()?;
     if !matches!(url.scheme(), "https" | "http") || !url.username().is_empty() || url.password().is_some() {
         return None;

@@ -38,9 +38,11 @@ pub(super) fn kind_name<'n>(said: &'n str, item: &'n Object<'_>) -> &'n str {
     if item.has("visual_media") {
         return "raven_media";
     }
-    let known = |key: &str| CONTENTS.contains(&key) || is_share(key);
-    let mut keys = item.fields().map(|(key, _)| key);
-    keys.find(|key| known(key) && !item.objects(key).is_empty()).unwrap_or_default()
+    let first = |is_kind: fn(&str) -> bool| {
+        item.fields().map(|(key, _)| key).find(|key| is_kind(key) && !item.objects(key).is_empty())
+    };
+    // Something shared may have attachments beside it, never the other way round.
+    first(is_share).or_else(|| first(|key| CONTENTS.contains(&key))).unwrap_or_default()
 }
 
 /// The objects that are an item's content; kinds named `xma` come as a list of usually one.

@@ -166,7 +166,7 @@ fn caption(inner: &Inner<'_>) -> Option<String> {
 }
 
 fn media(kind: ShareKind, item: &Object<'_>, inners: &[Inner<'_>]) -> Vec<Media> {
-    // A person's picture is no attachment.
+    // Of a person only the preview of a card: their posts are not what was shared.
     if kind == ShareKind::Profile {
         return inners.iter().filter_map(|inner| Media::picture(&inner.object)).take(MOST).collect();
     }
