@@ -1,6 +1,7 @@
 //! The whole: what its parts share, how they start and how they end.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,11 +14,16 @@ use crate::config::Config;
 use crate::domain::ids::LoginId;
 use crate::domain::notice::Notice;
 use crate::domain::record::{Login, LoginState};
-use crate::inbox::{Order, Receiver};
+use crate::inbox::{self, Contact, Order, Receiver};
 use crate::lane::{Lanes, StepError};
-use crate::login::Sessions;
+use crate::login::history::{self, Histories};
+use crate::login::{Sessions, Status};
 use crate::matrix::appservice;
+use crate::media::Converter;
 use crate::network::{Network, Remote, RemoteError};
+use crate::portal::ephemeral::Ephemeral;
+use crate::portal::fleeting;
+use crate::portal::room::RoomBudget;
 use crate::runtime::{self, Tasks};
 use crate::store::{Store, StoreOptions};
 use crate::{cli, matrix, metrics};
@@ -43,12 +49,28 @@ pub struct Bridge {
     pub tasks: Tasks,
     /// Order of the homeserver's transactions.
     pub order: Order,
+    /// Whether the homeserver reaches us.
+    pub contact: Contact,
+    media_directory: PathBuf,
+    /// What converts sounds and videos, where there is one.
+    pub converter: Option<Converter>,
+    /// What is fetched of what was said before.
+    pub histories: Histories,
+    /// Rooms made in the last hour.
+    pub rooms: RoomBudget,
+    /// Typing and receipts on their way.
+    pub ephemeral: Ephemeral,
     bot: OwnedUserId,
     /// Users whose next message is their session, and where.
     pending_logins: Mutex<HashMap<OwnedUserId, OwnedRoomId>>,
 }
 
 impl Bridge {
+    /// Where files are on their way.
+    pub fn media_directory(&self) -> &Path {
+        &self.media_directory
+    }
+
     /// The bridge bot.
     pub fn bot(&self) -> &UserId {
         &self.bot
@@ -57,7 +79,11 @@ impl Bridge {
     /// What a login can do. An error that waits while the login is known but not started.
     pub async fn remote(&self, login: &LoginId) -> Result<Remote, StepError> {
         if let Some(running) = self.sessions.get(login) {
-            return Ok(running.remote.clone());
+            return match running.status() {
+                // A dead session is left in peace: asking with it again and again is what gets accounts flagged.
+                Status::Stopped(_) => Err(StepError::Remote { login: login.clone(), error: RemoteError::LoggedOut }),
+                _ => Ok(running.remote.clone()),
+            };
         }
         self.known_login(login).await?;
         Err(StepError::Remote { login: login.clone(), error: RemoteError::NotConnected })
@@ -112,9 +138,15 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
     let network = Network::new(config)?;
     let listen = config.listen_address();
     let listener = TcpListener::bind(&listen).await.with_context(|| listen_hint(&listen))?;
-    let order = Order::new(store.last_transaction().await?.as_deref());
+    let order = Order::new(store.last_transaction().await?.as_deref(), runtime::now());
     let bridge = Arc::new(Bridge {
         order,
+        contact: Contact::default(),
+        media_directory: config.media.directory.clone().unwrap_or_else(std::env::temp_dir),
+        converter: find_converter(config),
+        histories: Histories::default(),
+        rooms: RoomBudget::default(),
+        ephemeral: Ephemeral::default(),
         config: Arc::clone(config),
         store,
         matrix,
@@ -129,21 +161,36 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
     tracing::info!(address = %listen, "listening");
     let logins = bridge.store.logins().await?;
     check_homeserver(&bridge, logins.is_empty()).await?;
-    for lane in bridge.store.pending_lanes().await? {
-        bridge.lanes.wake(&bridge, lane);
-    }
+    history::resume(&bridge).await?;
     for login in logins {
         start_login(&bridge, &login).await?;
     }
+    for lane in bridge.store.pending_lanes().await? {
+        bridge.lanes.wake(&bridge, lane);
+    }
     keep_house(&bridge);
+    inbox::watch(&bridge);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     Ok(bridge)
+}
+
+/// Without a converter voice messages are passed on as they are, and videos have to be what Instagram takes.
+fn find_converter(config: &Config) -> Option<Converter> {
+    let found = Converter::find(config.media.ffmpeg.as_deref());
+    match (&found, &config.media.ffmpeg) {
+        (Some(_), _) => {}
+        (None, Some(path)) => {
+            tracing::warn!(path = %path.display(), "`media.ffmpeg` is no program; nothing is converted");
+        }
+        (None, None) => tracing::info!("no ffmpeg found: sounds and videos are not converted"),
+    }
+    found
 }
 
 fn listen_hint(listen: &str) -> String {
     format!(
         "cannot listen on {listen}\nhint: is another bridge running? Choose another `appservice.port` and the same in `appservice.address`, \
-         then `puppetgram register`"
+         then `puppetgram register --force`"
     )
 }
 
@@ -219,17 +266,26 @@ async fn start_login(bridge: &Arc<Bridge>, login: &Login) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Forgets keys that no repeated delivery can need any more.
+/// Forgets keys that no repeated delivery can need any more, and wakes what has rows and no worker.
 fn keep_house(bridge: &Arc<Bridge>) {
     let task = Arc::clone(bridge);
     bridge.tasks.spawn("housekeeper", async move {
+        let mut rounds = 0_u32;
         loop {
-            if let Err(error) = task.store.prune(runtime::now()).await {
+            if rounds.is_multiple_of(120)
+                && let Err(error) = task.store.prune(runtime::now()).await
+            {
                 tracing::warn!(%error, "housekeeping failed");
             }
+            rounds = rounds.wrapping_add(1);
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(3600)) => {}
+                () = tokio::time::sleep(Duration::from_secs(30)) => {}
                 () = task.tasks.shutdown().cancelled() => return,
+            }
+            fleeting::redact_due(&task).await;
+            // A nudge that was lost, for whatever reason, is made good here.
+            for lane in task.store.pending_lanes().await.unwrap_or_default() {
+                task.lanes.wake(&task, lane);
             }
         }
     });

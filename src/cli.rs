@@ -14,6 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::bridge;
 use crate::config::registration::Registration;
 use crate::config::{Config, ConfigError, example};
+use crate::matrix;
+use crate::network::Network;
 
 /// A Matrix–Instagram puppeting bridge.
 #[derive(Parser)]
@@ -124,6 +126,11 @@ fn run_bridge(path: &Path) -> anyhow::Result<()> {
 
 fn check(path: &Path) -> anyhow::Result<()> {
     let config = load(path)?;
+    // Whatever the start would refuse without asking anybody.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    matrix::Client::new(config.matrix_options()?)?;
+    Network::new(&std::sync::Arc::new(config.clone()))?;
+    crate::store::check_address(config.database_uri())?;
     let says = format!(
         "{} can be used: bot {}, homeserver {}, listening on {}\n",
         path.display(),

@@ -1,9 +1,11 @@
 //! Commands to the bridge bot: every message in the management room, and messages with the prefix elsewhere.
 
 mod account;
+mod chat;
 mod status;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ruma::{OwnedRoomId, OwnedUserId, RoomId};
 use serde_json::json;
@@ -15,6 +17,7 @@ use crate::domain::notice::Notice;
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::{Intent, NewRoom};
+use crate::network::ChatChange;
 use crate::portal::from_matrix::RoomEvent;
 use crate::runtime;
 
@@ -33,8 +36,25 @@ const HELP: &str = "\
 `list-logins` – your accounts and their state
 `ping` – whether messages really arrive, with the evidence
 `reconnect [username]` – connect anew, for example after you confirmed something in the app
+`search NAME` – find people
+`start-chat @NAME [text]` – open a chat; with a text, start one
+`create-group @NAME @NAME [title]` – make a group
+`mute`, `unmute`, `mark-unread`, `leave-group`, `delete-chat` – in a chat: the same on Instagram
+`accept`, `decline` – in a message request
+`set-relay`, `unset-relay` – in a chat: your account speaks for people who have none, or no longer
+`backfill [count]` – in a chat: fetch earlier messages, 100 if you do not say how many
 `cancel` – stop a login that waits for your cookie
 `version` – what is running here";
+
+/// Pauses before the answer to a command is sent again.
+const REPLY_PAUSES: [Duration; 6] = [
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+];
 
 /// True for messages that are for the bot although they are in a portal.
 pub fn is_command(bridge: &Bridge, event: &RoomEvent) -> bool {
@@ -63,7 +83,9 @@ pub async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepE
             Notice::new("You may not use this bridge.").with_hint("ask its admin to add you to `permissions`.");
         return reply(bridge, event, &notice.to_string()).await;
     }
-    if bridge.take_pending_login(&event.sender, &event.room_id) && !is_name(text) {
+    // A session is taken for one even if nobody remembers having asked for it: it must not stay in the room.
+    let awaited = bridge.take_pending_login(&event.sender, &event.room_id);
+    if !is_name(text) && (awaited || own_room && bridge.network.account_in(text).is_ok()) {
         return account::log_in(bridge, &Asked { event, rest: text }).await;
     }
     let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
@@ -78,17 +100,56 @@ pub async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepE
         "list-logins" => status::list_logins(bridge, &asked).await,
         "ping" => status::ping(bridge, &asked).await,
         "reconnect" => account::reconnect(bridge, &asked).await,
-        _ => {
-            let notice = Notice::new("I do not know this command.").with_hint("`help` lists what I understand.");
-            reply(bridge, event, &notice.to_string()).await
-        }
+        "backfill" => chat::backfill(bridge, &asked).await,
+        "search" => chat::search(bridge, &asked).await,
+        "start-chat" => chat::start_chat(bridge, &asked).await,
+        "create-group" => chat::create_group(bridge, &asked).await,
+        "set-relay" => chat::relay(bridge, &asked, true).await,
+        "unset-relay" => chat::relay(bridge, &asked, false).await,
+        name => match chat_change(name) {
+            Some((change, done)) => chat::change(bridge, &asked, change, done).await,
+            None => {
+                let notice = Notice::new("I do not know this command.").with_hint("`help` lists what I understand.");
+                reply(bridge, event, &notice.to_string()).await
+            }
+        },
     }
+}
+
+/// The commands that change a chat on Instagram, and what is said once that is done.
+fn chat_change(name: &str) -> Option<(ChatChange, &'static str)> {
+    Some(match name {
+        "mute" => (ChatChange::Mute(true), "Instagram is silent about this chat now."),
+        "unmute" => (ChatChange::Mute(false), "Instagram tells you about this chat again."),
+        "mark-unread" => (ChatChange::Unread, "Marked as not read on Instagram."),
+        "leave-group" => (ChatChange::Leave, "You have left the group on Instagram. The room stays."),
+        "delete-chat" => (ChatChange::Hide, "The chat is deleted from your list on Instagram. The room stays."),
+        "accept" => (ChatChange::Accept, "Accepted: you can write to each other now."),
+        "decline" => (ChatChange::Decline, "Declined: nothing more of this chat is bridged."),
+        _ => return None,
+    })
 }
 
 /// True for a text that is one of our commands, so that someone who changed their mind is not told about cookies.
 fn is_name(text: &str) -> bool {
     let first = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
-    ["help", "version", "login", "logout", "list-logins", "ping", "reconnect", "cancel"].contains(&first.as_str())
+    const NAMES: [&str; 14] = [
+        "help",
+        "version",
+        "login",
+        "logout",
+        "list-logins",
+        "ping",
+        "reconnect",
+        "cancel",
+        "backfill",
+        "search",
+        "start-chat",
+        "create-group",
+        "set-relay",
+        "unset-relay",
+    ];
+    NAMES.contains(&first.as_str()) || chat_change(&first).is_some()
 }
 
 /// Says hello in a new management room.
@@ -100,6 +161,16 @@ pub async fn welcome(bridge: &Bridge, event: &RoomEvent) -> Result<(), StepError
 /// Answers an event. The same answer to the same event is sent once.
 pub(crate) async fn reply(bridge: &Bridge, event: &RoomEvent, text: &str) -> Result<(), StepError> {
     let request = request_id::notice_transaction(event.event_id.as_str(), &format!("reply {text}"));
+    // The command is done. Doing it once more because only its answer was lost would give another answer.
+    for pause in REPLY_PAUSES {
+        match send(bridge, &event.room_id, text, &request).await {
+            Err(StepError::Homeserver(error)) if error.is_transient() => {
+                tracing::info!(%error, "the answer to a command waits");
+                tokio::time::sleep(pause).await;
+            }
+            outcome => return outcome,
+        }
+    }
     send(bridge, &event.room_id, text, &request).await
 }
 

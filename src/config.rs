@@ -20,6 +20,8 @@ use ruma::OwnedServerName;
 use serde::Deserialize;
 use url::Url;
 
+use crate::domain::convert::to_matrix::FleetingPolicy;
+
 pub use error::ConfigError;
 pub use permission::Permission;
 pub use secret::{Proxy, Secret};
@@ -43,6 +45,9 @@ pub struct Config {
     /// How messages are bridged.
     #[serde(default, deserialize_with = "maybe_empty")]
     pub bridge: Bridging,
+    /// Files in both directions.
+    #[serde(default, deserialize_with = "maybe_empty")]
+    pub media: Media,
     /// What is written to standard error.
     #[serde(default, deserialize_with = "maybe_empty")]
     pub logging: Logging,
@@ -239,14 +244,93 @@ pub struct Bridging {
     pub notices: bool,
     /// Characters Instagram takes in one message; longer texts are sent in parts.
     pub max_characters: usize,
+    /// When Instagram is shown that you have read: `send` when your Matrix client says so, `on_reply` when you write,
+    /// `never`.
+    pub receipts: Receipts,
     /// After this time a message from Matrix that could not be sent is given up, and its sender is told.
     pub give_up_after: Span,
+    /// Chats whose latest messages are fetched when somebody logs in for the first time.
+    pub history_chats: usize,
+    /// Messages fetched of each of them.
+    pub history_messages: i64,
+    /// Pause between two pages of history.
+    pub history_pause: Span,
+    /// Rooms made in an hour; more have to wait.
+    pub rooms_per_hour: usize,
+    /// What becomes of message requests: `ignore`, `digest` (you are told of them) or `room`.
+    pub message_requests: Requests,
 }
 
 impl Default for Bridging {
     fn default() -> Self {
-        Self { command_prefix: "!ig".into(), notices: true, max_characters: 1000, give_up_after: Span::seconds(3600) }
+        Self {
+            command_prefix: "!ig".into(),
+            notices: true,
+            max_characters: 1000,
+            receipts: Receipts::Send,
+            give_up_after: Span::seconds(3600),
+            history_chats: 20,
+            history_messages: 50,
+            history_pause: Span::seconds(2),
+            rooms_per_hour: 100,
+            message_requests: Requests::Room,
+        }
     }
+}
+
+/// What becomes of message requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Requests {
+    /// Nothing, until they are accepted in the app.
+    Ignore,
+    /// Their user is told of them.
+    Digest,
+    /// They have a room, where they can be accepted or declined.
+    Room,
+}
+
+/// Files in both directions.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Media {
+    /// Largest file from Instagram, in bytes.
+    pub max_download: u64,
+    /// Largest file to Instagram, in bytes.
+    pub max_upload: u64,
+    /// What becomes of photos and videos that disappear: `notice`, `media` or `media_then_redact`.
+    pub disappearing: FleetingPolicy,
+    /// How long they stay with `media_then_redact`.
+    pub redact_after: Span,
+    /// The converter; without this key `ffmpeg` is looked for in the search path.
+    pub ffmpeg: Option<PathBuf>,
+    /// Where files are kept on their way; without this key the system's temporary directory.
+    pub directory: Option<PathBuf>,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            max_download: 100 << 20,
+            max_upload: 100 << 20,
+            disappearing: FleetingPolicy::Notice,
+            redact_after: Span::seconds(3600),
+            ffmpeg: None,
+            directory: None,
+        }
+    }
+}
+
+/// When Instagram is shown that a user has read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Receipts {
+    /// When their Matrix client says so.
+    Send,
+    /// When they write.
+    OnReply,
+    /// At no time.
+    Never,
 }
 
 /// What is written to standard error.
@@ -282,7 +366,9 @@ impl Config {
     /// A statement with the cure, and the place in the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
-        Self::parse(&text, path)
+        let config = Self::parse(&text, path)?;
+        config.refuse_placeholders().map_err(|error| error.in_file(&text, path))?;
+        Ok(config)
     }
 
     /// Checks a text as [`Config::load`] does; `path` is for errors.

@@ -1,5 +1,6 @@
 //! Accepting: what arrives from the homeserver becomes rows of the inbox, committed before it is confirmed.
 
+mod contact;
 mod order;
 
 use std::sync::Arc;
@@ -14,9 +15,10 @@ use crate::bridge::Bridge;
 use crate::domain::ids::LaneKey;
 use crate::domain::record::{NewRow, Origin};
 use crate::matrix::{Busy, Inbox};
-use crate::portal::ghost;
+use crate::portal::{self, ghost};
 use crate::{failpoint, runtime};
 
+pub use contact::{Contact, watch};
 pub use order::Order;
 
 /// Pending rows at which both sides are made to wait.
@@ -61,33 +63,42 @@ impl Inbox for Receiver {
         &self,
         txn_id: &str,
         events: Vec<Box<RawValue>>,
-        _ephemeral: Vec<Box<RawValue>>,
+        ephemeral: Vec<Box<RawValue>>,
     ) -> Result<(), Busy> {
         let bridge = &self.0;
         if !has_room(bridge, PATIENCE).await {
+            bridge.order.note_refused(txn_id, runtime::now());
             return Err(Busy);
         }
-        if bridge.order.is_overtaking(txn_id) {
-            tracing::info!(txn_id, "a transaction has overtaken an earlier one; asking for that first");
+        if bridge.order.is_overtaking(txn_id, runtime::now()) {
+            tracing::debug!(txn_id, "a transaction has overtaken an earlier one; asking for that first");
             resume_soon(bridge);
             return Err(Busy);
         }
+        bridge.contact.note();
         let rows: Vec<NewRow> = events.into_iter().filter_map(|event| row(bridge, event)).collect();
         failpoint::hit("transaction-before-commit");
         let accepted = bridge.store.accept_transaction(txn_id, rows, runtime::now()).await.map_err(|error| {
             tracing::error!(%error, "transaction could not be stored");
+            bridge.order.note_refused(txn_id, runtime::now());
             Busy
         })?;
         failpoint::hit("transaction-after-commit");
         for lane in accepted.lanes {
             bridge.lanes.wake(bridge, lane);
         }
+        portal::ephemeral::accept(bridge, &ephemeral);
         Ok(())
     }
 
     async fn knows_user(&self, user: &UserId) -> bool {
         let Some(id) = ghost::remote_user(&self.0, user) else { return user == self.0.bot() };
         matches!(self.0.store.ghost(&id).await, Ok(Some(_)))
+    }
+
+    fn pinged(&self) {
+        self.0.matrix.note_ping();
+        self.0.contact.note();
     }
 
     async fn knows_alias(&self, _alias: &RoomAliasId) -> bool {
@@ -116,8 +127,18 @@ fn row(bridge: &Bridge, event: Box<RawValue>) -> Option<NewRow> {
     let Envelope { event_id, room_id, sender, kind, state_key } = envelope;
     let ours = |user: &UserId| user == bridge.bot() || ghost::remote_user(bridge, user).is_some();
     let wanted = match kind.as_str() {
-        "m.room.message" | "m.room.encrypted" | "m.sticker" => state_key.is_none(),
-        "m.room.member" => state_key.as_deref() == Some(bridge.bot().as_str()),
+        "m.room.message"
+        | "m.room.encrypted"
+        | "m.sticker"
+        | "m.reaction"
+        | "m.room.redaction"
+        | "m.poll.start"
+        | "org.matrix.msc3381.poll.start" => state_key.is_none(),
+        "m.room.name" => true,
+        "m.room.member" => {
+            let member = state_key.as_deref().and_then(|key| UserId::parse(key).ok());
+            member.is_some_and(|member| ours(&member))
+        }
         _ => false,
     };
     if ours(&sender) || !wanted {

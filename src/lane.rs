@@ -133,12 +133,12 @@ async fn drain(bridge: &Arc<Bridge>, lane: &LaneKey, signal: &Signal) {
 async fn handle(bridge: &Arc<Bridge>, lane: &LaneKey, rows: &[InboxRow]) -> Result<(), Stop> {
     match AssertUnwindSafe(portal::handle(bridge, lane, rows)).catch_unwind().await {
         Ok(outcome) => outcome,
-        Err(_) if rows.len() == 1 => Err(Stop { row: rows[0].clone(), error: StepError::Bug }),
+        Err(_) if rows.len() == 1 => Err(Stop::new(&rows[0], StepError::Bug)),
         Err(_) => {
             for row in rows {
                 match AssertUnwindSafe(portal::handle(bridge, lane, std::slice::from_ref(row))).catch_unwind().await {
                     Ok(outcome) => outcome?,
-                    Err(_) => return Err(Stop { row: row.clone(), error: StepError::Bug }),
+                    Err(_) => return Err(Stop::new(row, StepError::Bug)),
                 }
             }
             Ok(())

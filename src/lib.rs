@@ -10,6 +10,7 @@ pub mod inbox;
 pub mod lane;
 pub mod login;
 pub mod matrix;
+pub mod media;
 pub mod metrics;
 pub mod network;
 pub mod portal;

@@ -1,5 +1,6 @@
 //! Logins: which accounts are attached, and the one task that keeps each connected.
 
+pub mod history;
 mod session;
 
 use std::collections::HashMap;

@@ -7,6 +7,7 @@ mod error;
 mod events;
 mod remote;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ use crate::domain::ids::LoginId;
 pub use checked::CheckedLogin;
 pub use decode::decode;
 pub use error::{RemoteError, SessionEnd};
-pub use events::{Batch, Events, SessionEvent};
-pub use remote::{Proof, Remote};
+pub use events::{Batch, Events, SessionEvent, TypingNotice};
+pub use remote::{ChatChange, Chats, Outgoing, OutgoingKind, Page, Proof, Remote, Target};
 
 /// What all logins share: addresses, TLS roots, one HTTP client, pacing.
 #[derive(Clone)]
@@ -61,7 +62,10 @@ impl Network {
             ),
             None => None,
         };
-        let tls = instagram::client::tls::client_config(extra_ca.as_deref())?;
+        let tls = instagram::client::tls::client_config(extra_ca.as_deref()).map_err(|error| {
+            let path = instagram.ca_file.as_deref().unwrap_or(Path::new("the system's")).display();
+            anyhow::anyhow!("{error}\nhint: check `instagram.ca_file` ({path})")
+        })?;
         let http = HttpClient::new(HttpOptions {
             api_url: instagram.api_url.clone(),
             upload_url: instagram.upload_url.clone(),

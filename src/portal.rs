@@ -1,19 +1,38 @@
 //! Portals: what happens to the rows of a lane, in both directions.
 
+pub mod ephemeral;
+pub mod fleeting;
 pub mod from_matrix;
 mod from_remote;
 pub mod ghost;
 pub mod notify;
+mod request;
 pub mod room;
 
 use std::sync::Arc;
 
+use ruma::UserId;
+
 use crate::bridge::Bridge;
-use crate::domain::ids::LaneKey;
-use crate::domain::record::InboxRow;
+use crate::domain::ids::{LaneKey, LoginId};
+use crate::domain::record::{InboxRow, Portal};
 use crate::lane::Stop;
+use crate::store::StoreError;
 
 /// Handles rows of one lane, in order. On an error the rows before the one named are settled.
 pub async fn handle(bridge: &Arc<Bridge>, lane: &LaneKey, rows: &[InboxRow]) -> Result<(), Stop> {
     if lane.is_incoming() { from_remote::handle(bridge, rows).await } else { from_matrix::handle(bridge, rows).await }
+}
+
+/// The login with which a Matrix user is in a portal's thread.
+pub(crate) async fn own_login(bridge: &Bridge, user: &UserId, portal: &Portal) -> Result<Option<LoginId>, StoreError> {
+    let own = bridge.store.logins_of_user(user).await?;
+    if own.is_empty() {
+        return Ok(None);
+    }
+    let in_thread = match &portal.key.receiver {
+        Some(receiver) => vec![receiver.clone()],
+        None => bridge.store.logins_in_thread(&portal.key.thread).await?,
+    };
+    Ok(own.into_iter().map(|login| login.id).find(|login| in_thread.contains(login)))
 }

@@ -12,6 +12,7 @@ mod cache;
 mod delivery;
 mod error;
 mod facts;
+mod history;
 mod json;
 mod lock;
 mod postgres;
@@ -104,6 +105,18 @@ macro_rules! read {
     };
 }
 use read;
+
+/// Whether the start would take this address of a database. Nothing is opened.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn check_address(uri: &str) -> Result<(), StoreError> {
+    match uri.split(':').next().unwrap_or_default() {
+        "sqlite" => sqlite::check_address(uri),
+        "postgres" | "postgresql" => postgres::check_address(uri),
+        _ => Err(StoreError::Address),
+    }
+}
 
 impl Store {
     /// Opens the database, creates or migrates it, and takes hold of it: a second bridge is refused.

@@ -183,7 +183,7 @@ fn init_does_not_guess_a_server_name() {
     let directory = tempfile::tempdir().unwrap();
     let address = format!("http://127.0.0.1:{}", free_port());
     let ended = puppetgram(directory.path(), &["init", "--yes", "--homeserver", &address]);
-    ended.expect_error("did not tell its server name", "hint: give it with --domain");
+    ended.expect_error("cannot be reached, or does not tell its server name", "--domain");
 }
 
 #[test]

@@ -81,9 +81,9 @@ CREATE INDEX message_context ON message (client_context, portal) WHERE client_co
 
 -- Everything accepted. Pending rows wait for their lane; done rows stay a week as keys.
 CREATE TABLE inbox (
-    id          INTEGER NOT NULL PRIMARY KEY, -- order of arrival
+    id          INTEGER NOT NULL PRIMARY KEY, -- order of arrival; history comes before it, below zero
     lane        TEXT    NOT NULL,
-    origin      TEXT    NOT NULL CHECK (origin IN ('matrix', 'instagram', 'reconciled')),
+    origin      TEXT    NOT NULL CHECK (origin IN ('matrix', 'instagram', 'reconciled', 'history')),
     dedup_key   TEXT    NOT NULL UNIQUE,
     payload     TEXT,                         -- as received, sealed, in base64; NULL once done
     state       TEXT    NOT NULL CHECK (state IN ('pending', 'done', 'failed')),

@@ -84,7 +84,10 @@ fn answers(options: &Options) -> anyhow::Result<Answers> {
     let domain = match (&options.domain, guess) {
         (None, Some(guess)) => asker.ask(&None, "--domain", question, &guess)?,
         (None, None) if options.yes => {
-            bail!("the homeserver did not tell its server name\nhint: give it with --domain, as example.org")
+            bail!(
+                "{homeserver} cannot be reached, or does not tell its server name\n\
+                 hint: check --homeserver and whether it runs, or give the name with --domain, as example.org"
+            )
         }
         (given, _) => asker.ask(given, "--domain", question, "")?,
     };

@@ -35,8 +35,16 @@ pub(super) async fn log_in(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<()
     let event = asked.event;
     // The secret leaves the room whatever becomes of it.
     let request = request_id::notice_transaction(event.event_id.as_str(), "redact");
-    let removed =
-        bridge.matrix.redact(&Intent::Bot, &event.room_id, &event.event_id, &request, Some("session removed")).await;
+    let redact =
+        || bridge.matrix.redact(&Intent::Bot, &event.room_id, &event.event_id, &request, Some("session removed"));
+    let mut removed = redact().await;
+    for pause in super::REPLY_PAUSES {
+        match &removed {
+            Err(error) if error.is_transient() => tokio::time::sleep(pause).await,
+            _ => break,
+        }
+        removed = redact().await;
+    }
     let outcome = attach(bridge, asked).await?;
     let mut text = match outcome {
         Ok(name) => format!("Logged in as {name}. Your chats appear here as messages come in."),
@@ -103,7 +111,11 @@ fn login_notice(error: &RemoteError) -> Notice {
 }
 
 /// Picks the login a command means: the named one, or the only one.
-async fn meant(bridge: &Bridge, asked: &Asked<'_>, name: Option<&str>) -> Result<Result<Login, Notice>, StepError> {
+pub(super) async fn meant(
+    bridge: &Bridge,
+    asked: &Asked<'_>,
+    name: Option<&str>,
+) -> Result<Result<Login, Notice>, StepError> {
     let mut logins = bridge.store.logins_of_user(&asked.event.sender).await?;
     if let Some(name) = name.map(|name| name.trim_start_matches('@')) {
         logins.retain(|login| login.username == name || login.id.as_str() == name);
@@ -129,7 +141,8 @@ pub(super) async fn log_out(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<(
     };
     let ended = match bridge.remote(&login.id).await {
         Ok(remote) => remote.log_out().await,
-        Err(_) => Err(RemoteError::LoggedOut),
+        Err(_) if login.state == LoginState::LoggedOut => Err(RemoteError::LoggedOut),
+        Err(_) => Err(RemoteError::NotConnected),
     };
     bridge.sessions.stop(&login.id);
     let portals = bridge.store.portals_of_login(&login.id).await?;

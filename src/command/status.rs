@@ -58,6 +58,9 @@ pub(super) async fn ping(bridge: &Bridge, asked: &Asked<'_>) -> Result<(), StepE
     if text.is_empty() {
         text.push_str("You have no login. Send `login` to attach an account.\n");
     }
+    if let Some(trouble) = bridge.contact.trouble() {
+        let _ = writeln!(text, "The homeserver does not reach the bridge: {trouble}");
+    }
     if bridge.config.permission(&asked.event.sender) >= Permission::Admin {
         let depth = bridge.store.inbox_depth();
         let parked = bridge.store.parked_rows().await?;

@@ -64,6 +64,23 @@ impl Config {
         Ok(())
     }
 
+    /// The secrets of the example file are known to everybody.
+    pub(super) fn refuse_placeholders(&self) -> Result<(), ConfigError> {
+        let hint = "make it with `openssl rand -base64 32`, or have `puppetgram init` write a whole configuration";
+        let tokens =
+            [("appservice.as_token", &self.appservice.as_token), ("appservice.hs_token", &self.appservice.hs_token)];
+        for (key, token) in tokens {
+            if token.as_ref().is_some_and(|token| token.expose().starts_with("CHANGE-ME")) {
+                return Err(ConfigError::at(key, format!("`{key}` is still the one of the example")).with_hint(hint));
+            }
+        }
+        if decode_key(self.database.secret_key.as_ref()) == Some([0; 32]) {
+            let statement = "`database.secret_key` is still the one of the example";
+            return Err(ConfigError::at("database.secret_key", statement).with_hint(hint));
+        }
+        Ok(())
+    }
+
     fn check_level(&self) -> Result<(), ConfigError> {
         let level = &self.logging.level;
         // A bare word that is no level would be taken for the name of a module, and everything else be silent.

@@ -1,6 +1,6 @@
 //! The text of a configuration: with placeholders it is `config.example.yaml`, with values it is what `init` writes.
 
-use super::{Bridging, Instagram, Logging};
+use super::{Bridging, Instagram, Logging, Media};
 
 /// What has no default.
 #[derive(Clone, Debug)]
@@ -50,6 +50,7 @@ pub fn text(answers: &Answers) -> String {
     let Answers { as_token, hs_token, database_uri, secret_key, admin, .. } = answers;
     let database_uri = quoted(database_uri);
     let (instagram, bridge, logging) = (Instagram::default(), Bridging::default(), Logging::default());
+    let media = Media::default();
     let api_url = instagram.api_url.as_str().trim_end_matches('/');
     let upload_url = instagram.upload_url.as_str().trim_end_matches('/');
     format!(
@@ -133,8 +134,32 @@ bridge:
   #notices: {notices}
   # Characters Instagram takes in one message; longer texts are sent in parts.
   #max_characters: {max_characters}
+  # When Instagram is shown that you have read: `send` (when your Matrix client says so), `on_reply` or `never`.
+  #receipts: send
   # After this time a message that could not be sent to Instagram is given up, and its sender is told.
   #give_up_after: {give_up_after}
+  # At the first login: so many chats, so many messages of each, with a pause between two requests. `backfill` fetches
+  # more.
+  #history_chats: {history_chats}
+  #history_messages: {history_messages}
+  #history_pause: {history_pause}
+  # Rooms made in an hour; more have to wait.
+  #rooms_per_hour: {rooms_per_hour}
+  # Message requests: `ignore` (until they are accepted in the app), `digest` (you are told of them) or `room`.
+  #message_requests: room
+
+media:
+  # Largest files in bytes, from Instagram and to Instagram.
+  #max_download: {max_download}
+  #max_upload: {max_upload}
+  # Photos and videos that disappear on Instagram: `notice` (a line says that there is one), `media` (they stay here) or
+  # `media_then_redact`.
+  #disappearing: notice
+  #redact_after: {redact_after}
+  # The converter of sounds and videos; otherwise ffmpeg is looked for in the search path.
+  #ffmpeg: /usr/bin/ffmpeg
+  # Where files are kept on their way; otherwise the system's temporary directory.
+  #directory: /var/tmp
 
 logging:
   # text or json, to standard error.
@@ -162,6 +187,13 @@ logging:
         notices = bridge.notices,
         max_characters = bridge.max_characters,
         give_up_after = bridge.give_up_after,
+        history_chats = bridge.history_chats,
+        history_messages = bridge.history_messages,
+        history_pause = bridge.history_pause,
+        rooms_per_hour = bridge.rooms_per_hour,
+        max_download = media.max_download,
+        max_upload = media.max_upload,
+        redact_after = media.redact_after,
         level = logging.level,
     )
 }

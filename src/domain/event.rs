@@ -1,6 +1,10 @@
 //! What happens on Instagram, as the bridge sees it: one closed enum, so that every `match` lists the kinds.
 
+mod content;
+
 use super::ids::{ClientContext, ItemId, RemoteUserId, ThreadId, Timestamp};
+
+pub use content::{Attachment, AttachmentKind, Fleeting, ItemContent, Place, Preview, Rich};
 
 /// Something that happened in a thread.
 #[derive(Clone, PartialEq, Debug)]
@@ -16,11 +20,50 @@ pub struct RemoteEvent {
 pub enum RemoteEventKind {
     /// A new item.
     Message(Item),
+    /// An item is different now: its text, its reactions, its media.
+    Changed(Item),
     /// An item was unsent.
     Removed(ItemId),
+    /// Somebody reacted to an item, or took that back.
+    Reaction {
+        /// To what.
+        item: ItemId,
+        /// Who.
+        sender: RemoteUserId,
+        /// With what; none: taken back.
+        emoji: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody has read up to an item.
+    Seen {
+        /// Who.
+        reader: RemoteUserId,
+        /// The last one read.
+        item: Option<ItemId>,
+        /// Its time.
+        at: Timestamp,
+    },
     /// A thread's title, members or picture changed, or a thread is new.
     ThreadChanged(Box<RemoteThread>),
-    /// Known, and of no consequence for a room (seen states, typing, themes).
+    /// The thread is gone from this login's inbox: deleted, or the login is in it no more.
+    ThreadRemoved,
+    /// A group has another picture, or none.
+    Image(Option<Picture>),
+    /// Somebody was made an admin of a group, or is none any more.
+    Admin {
+        /// Who.
+        user: RemoteUserId,
+        /// Made.
+        granted: bool,
+    },
+    /// Whether an admin has to let new members in.
+    ApprovalRequired(bool),
+    /// Whether what is written disappears once it is read.
+    VanishMode(bool),
+    /// All history that was asked for is there; how far each member has read: the time of the last message.
+    HistoryEnd(Vec<(RemoteUserId, Timestamp)>),
+    /// Known, and of no consequence for a room (themes, calls' states).
     Ignored,
     /// Could not be understood; the raw text stays in the row.
     Undecodable {
@@ -44,6 +87,12 @@ pub struct Item {
     pub reply_to: Option<ReplyTo>,
     /// What it says.
     pub content: ItemContent,
+    /// Instagram's item type.
+    pub kind: String,
+    /// Everybody's reactions, when the item speaks of them.
+    pub reactions: Option<Vec<(RemoteUserId, String)>>,
+    /// Disappears once it is read.
+    pub vanishing: bool,
 }
 
 /// Names an earlier item.
@@ -53,31 +102,6 @@ pub struct ReplyTo {
     pub item: ItemId,
     /// Its client context, when the quote carried one.
     pub client_context: Option<ClientContext>,
-}
-
-/// What an item says.
-#[derive(Clone, PartialEq, Debug)]
-pub enum ItemContent {
-    /// Plain text, possibly empty, with mentioned users.
-    Text {
-        /// Byte for byte.
-        text: String,
-        /// Users mentioned in it.
-        mentions: Vec<RemoteUserId>,
-    },
-    /// An item the bridge cannot show yet.
-    Unsupported {
-        /// Instagram's `item_type`.
-        item_type: String,
-        /// A sentence in plain words: what it was.
-        summary: String,
-        /// The best text or link that came with it.
-        text: Option<String>,
-        /// The raw item, size-capped JSON.
-        raw: Option<String>,
-    },
-    /// Instagram's own line about the group ("Bob named the group Friends."), or nothing worth showing.
-    Admin(Option<String>),
 }
 
 /// A thread as far as a room shows it.
@@ -97,6 +121,33 @@ pub struct RemoteThread {
     pub image: Option<Picture>,
     /// Latest items, oldest first.
     pub items: Vec<Item>,
+    /// Members who may administrate.
+    pub admins: Vec<RemoteUserId>,
+    /// How far each member has read: the time of the last message.
+    pub seen: Vec<(RemoteUserId, Timestamp)>,
+    /// What is written now disappears once it is read.
+    pub vanish_mode: bool,
+    /// An admin has to let new members in.
+    pub approval_required: bool,
+}
+
+impl RemoteThread {
+    /// A direct chat of which nothing more is known.
+    pub fn direct(id: ThreadId, users: Vec<RemoteUser>) -> Self {
+        Self {
+            id,
+            is_group: false,
+            pending: false,
+            title: None,
+            users,
+            image: None,
+            items: Vec::new(),
+            admins: Vec::new(),
+            seen: Vec::new(),
+            vanish_mode: false,
+            approval_required: false,
+        }
+    }
 }
 
 /// An Instagram user as far as a ghost shows it.

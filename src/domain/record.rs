@@ -3,7 +3,7 @@
 use ruma::{OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId};
 
 use super::ids::{
-    ClientContext, ItemId, LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, Timestamp,
+    ClientContext, ItemId, LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, ThreadId, Timestamp,
 };
 
 /// Where a session resumes. Only the Instagram adapter gives the numbers a meaning.
@@ -15,6 +15,32 @@ pub struct Cursor {
     pub snapshot_at_ms: i64,
     /// Microseconds, Instagram's clock: the newest item seen. Bounds what a reconciliation has to fetch.
     pub newest_item_us: i64,
+}
+
+/// History that is being fetched for a login from one thread.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct History {
+    /// From where.
+    pub thread: ThreadId,
+    /// For whom.
+    pub login: LoginId,
+    /// Why.
+    pub kind: HistoryKind,
+    /// How many items.
+    pub wanted: i64,
+    /// How many are here.
+    pub fetched: i64,
+    /// Where the next page begins; none for the newest.
+    pub cursor: Option<String>,
+}
+
+/// Why history is fetched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HistoryKind {
+    /// The login is new: what comes meanwhile waits, so that the order is kept.
+    First,
+    /// Somebody asked for more; it comes after what is there already.
+    More,
 }
 
 /// A row to be put into the inbox.
@@ -51,6 +77,8 @@ pub enum Origin {
         /// True when the row was found over HTTP after a gap.
         reconciled: bool,
     },
+    /// Fetched because somebody wants to see what was said before.
+    History,
 }
 
 /// A pending row of the inbox.
@@ -111,6 +139,61 @@ pub struct Mapping {
     pub client_context: Option<ClientContext>,
     /// Original time.
     pub at: Timestamp,
+    /// Instagram's item type, which reactions must name.
+    pub kind: Option<String>,
+    /// What was bridged, see [`super::request_id::digest_of_content`]; tells an edit from a repetition.
+    pub digest: Option<String>,
+    /// Taken back, or about to be.
+    pub unsent: bool,
+    /// When the event is to be redacted, because what it shows disappears.
+    pub redact_at: Option<Timestamp>,
+}
+
+/// One person's reaction to an item, and the event that shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reacted {
+    /// The room it is in.
+    pub portal: PortalId,
+    /// The item reacted to.
+    pub item: ItemId,
+    /// Who reacted: there is one reaction of a person to an item.
+    pub sender: RemoteUserId,
+    /// The event.
+    pub event: OwnedEventId,
+    /// With what.
+    pub emoji: String,
+}
+
+/// What settling a row changes besides the message map.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// A reaction is shown; it replaces the earlier one of that person.
+    Reacted(Reacted),
+    /// A reaction is gone.
+    Unreacted {
+        /// Where.
+        portal: PortalId,
+        /// From what.
+        item: ItemId,
+        /// Whose.
+        sender: RemoteUserId,
+    },
+    /// An item now says something else.
+    Edited {
+        /// Where.
+        portal: PortalId,
+        /// Which.
+        item: ItemId,
+        /// See [`Mapping::digest`].
+        digest: String,
+    },
+    /// An item is taken back, or about to be.
+    Unsent {
+        /// Where.
+        portal: PortalId,
+        /// Which.
+        item: ItemId,
+    },
 }
 
 /// How a row ended.
@@ -120,8 +203,22 @@ pub struct Settlement {
     pub row: RowId,
     /// What it became on the other side; may be empty.
     pub mappings: Vec<Mapping>,
+    /// What else changes.
+    pub effects: Vec<Effect>,
     /// `Some` parks the row as failed with this reason (no message text in it) and keeps its payload.
     pub failure: Option<String>,
+}
+
+impl Settlement {
+    /// The row is done, and nothing came of it.
+    pub fn nothing(row: RowId) -> Self {
+        Self { row, mappings: Vec::new(), effects: Vec::new(), failure: None }
+    }
+
+    /// The row can never work, for this reason (no message text in it).
+    pub fn failed(row: RowId, reason: String) -> Self {
+        Self { failure: Some(reason), ..Self::nothing(row) }
+    }
 }
 
 /// A room that stands for a thread.
@@ -139,6 +236,22 @@ pub struct Portal {
     pub avatar_id: Option<String>,
     /// The other members as last seen, sorted.
     pub members: Vec<RemoteUserId>,
+    /// The login that speaks for Matrix users who have none in this thread.
+    pub relay: Option<LoginId>,
+    /// Whether the chat is wanted.
+    pub standing: Standing,
+}
+
+/// Whether a chat is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Standing {
+    /// An ordinary chat.
+    #[default]
+    Open,
+    /// A message request that waits for its answer.
+    Request,
+    /// A message request that was declined: it stays away.
+    Declined,
 }
 
 /// A Matrix user of ours standing for an Instagram user.

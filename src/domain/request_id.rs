@@ -25,6 +25,18 @@ pub fn notice_transaction(dedup_key: &str, kind: &str) -> RequestId {
     RequestId::new(BASE32_NOPAD.encode(&digest(&["v1", "notice", dedup_key, kind])[..20]).to_ascii_lowercase())
 }
 
+/// The id of what is done on Matrix for an inbox row that is no message: a reaction, a redaction, an edit.
+pub fn row_transaction(dedup_key: &str, kind: &str, part: usize) -> RequestId {
+    let digest = digest(&["v1", "row", dedup_key, kind, &part.to_string()]);
+    RequestId::new(BASE32_NOPAD.encode(&digest[..20]).to_ascii_lowercase())
+}
+
+/// Names what an item says without telling it: equal for equal words, keyed against guessing.
+pub fn digest_of_content(key: &[u8], words: &str) -> String {
+    let key = data_encoding::HEXLOWER.encode(key);
+    BASE32_NOPAD.encode(&digest(&["v1", "content", &key, words])[..10]).to_ascii_lowercase()
+}
+
 /// Instagram's client context for one item made from a Matrix event: milliseconds in the upper bits, as the app does
 /// it, and 22 bits of a hash in the lower ones, so that it is repeatable.
 ///
@@ -34,6 +46,21 @@ pub fn client_context(event: &EventId, at: Timestamp, part: i64) -> ClientContex
     let low = u64::from(u32::from_be_bytes([0, digest[0], digest[1], digest[2]]) & 0x3f_ffff);
     let high = u64::try_from(at.0).unwrap_or(0) & ((1 << 41) - 1);
     ClientContext::new(((high << 22) | low).to_string())
+}
+
+/// Time and random bytes from which an upload gets its name: the same for every attempt at one message.
+pub fn upload_identity(context: &ClientContext) -> (Timestamp, [u8; 16]) {
+    let number: u64 = context.as_str().parse().unwrap_or_default();
+    let digest = digest(&["v1", "upload", context.as_str()]);
+    let mut identity = [0; 16];
+    identity.copy_from_slice(&digest[..16]);
+    (Timestamp(i64::try_from(number >> 22).unwrap_or_default()), identity)
+}
+
+/// A client context for what is said once and never repeated: typing and receipts.
+pub fn fresh_client_context(now: Timestamp) -> ClientContext {
+    let high = u64::try_from(now.0).unwrap_or(0) & ((1 << 41) - 1);
+    ClientContext::new((high << 22).to_string())
 }
 
 /// The local part of a portal's alias. It is keyed, so that nobody outside can compute which chats are bridged.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::bridge::Bridge;
 use crate::domain::ids::{LaneKey, LoginId, Timestamp};
 use crate::domain::notice::Notice;
-use crate::domain::record::{InboxRow, Settlement};
+use crate::domain::record::{InboxRow, Mapping, Settlement};
 use crate::matrix::HomeserverError;
 use crate::network::RemoteError;
 use crate::portal::notify;
@@ -21,6 +21,15 @@ pub struct Stop {
     pub row: InboxRow,
     /// What stopped it.
     pub error: StepError,
+    /// What had been sent of it before that.
+    pub sent: Vec<Mapping>,
+}
+
+impl Stop {
+    /// Nothing had been sent.
+    pub fn new(row: &InboxRow, error: impl Into<StepError>) -> Self {
+        Self { row: row.clone(), error: error.into(), sent: Vec::new() }
+    }
 }
 
 /// Everything that can stop a row.
@@ -46,6 +55,9 @@ pub enum StepError {
     /// Something it builds on is still on its way.
     #[error("not yet: {0}")]
     Later(&'static str),
+    /// Nothing is wrong, and it is not its turn.
+    #[error("held: {0}")]
+    Hold(&'static str),
     /// The bridge itself is at fault.
     #[error("internal error")]
     Bug,
@@ -81,15 +93,18 @@ fn disposition(
         // A ghost may have been removed from the room: its membership is repaired before the next try.
         StepError::Homeserver(_) if row.attempts < 3 => Disposition::Retry(Duration::from_millis(200)),
         StepError::Homeserver(error) => Disposition::Refuse(homeserver_notice(error)),
+        StepError::Hold(_) => Disposition::Wait(Duration::from_secs(15)),
         StepError::Later(_) if row.attempts < 20 => Disposition::Retry(Duration::from_millis(100)),
         StepError::Later(_) => {
             Disposition::Refuse(Notice::new("A message was not bridged: what it refers to never came."))
         }
         StepError::Remote { error, .. } if too_old || !error.is_transient() => {
-            Disposition::Refuse(remote_notice(error))
+            Disposition::Refuse(remote_notice(error, incoming))
         }
         StepError::Remote { error, .. } => match error.retry_after() {
             Some(after) => Disposition::Retry(after),
+            // Other logins hear of the same chat: their rows go on meanwhile.
+            None if incoming => Disposition::Retry(backoff.max(Duration::from_secs(1))),
             None => Disposition::Wait(backoff),
         },
         StepError::Refuse(notice) => Disposition::Refuse(notice.clone()),
@@ -108,9 +123,10 @@ fn homeserver_notice(error: &HomeserverError) -> Notice {
     }
 }
 
-fn remote_notice(error: &RemoteError) -> Notice {
+fn remote_notice(error: &RemoteError, incoming: bool) -> Notice {
     let (reason, hint) = error.explain();
-    let notice = Notice::new(format!("Your message was not sent: {reason}"));
+    let what = if incoming { "A message from Instagram was not bridged" } else { "Your message was not sent" };
+    let notice = Notice::new(format!("{what}: {reason}"));
     match hint {
         Some(hint) => notice.with_hint(hint),
         None => notice,
@@ -125,11 +141,14 @@ pub(super) async fn dispose<F: Future<Output = ()>>(
     trouble: u32,
     wait: impl Fn(Duration) -> F,
 ) {
-    let Stop { row, error } = stop;
+    let Stop { row, error, .. } = stop;
     let now = runtime::now();
     let saved = match disposition(error, row, trouble, bridge.config.give_up_after(), now) {
         Disposition::Wait(pause) => {
-            tracing::warn!(row = row.id.0, trouble, %error, "waiting");
+            match error {
+                StepError::Hold(_) => tracing::debug!(row = row.id.0, %error, "waiting"),
+                _ => tracing::warn!(row = row.id.0, trouble, %error, "waiting"),
+            }
             wait(runtime::with_jitter(pause, 0.2)).await;
             Ok(())
         }
@@ -140,8 +159,12 @@ pub(super) async fn dispose<F: Future<Output = ()>>(
         }
         Disposition::Refuse(notice) => {
             tracing::warn!(row = row.id.0, %lane, %error, "parked");
-            notify::about_row(bridge, row, &notice).await;
-            let parked = Settlement { row: row.id, mappings: Vec::new(), failure: Some(error.to_string()) };
+            if let Err(error) = notify::about_row(bridge, row, &notice).await {
+                // Nobody would ever know: it is parked once that is said.
+                tracing::warn!(row = row.id.0, %error, "the notice has to wait, and the row with it");
+                return wait(runtime::with_jitter(Duration::from_secs(1), 0.2)).await;
+            }
+            let parked = Settlement { mappings: stop.sent.clone(), ..Settlement::failed(row.id, error.to_string()) };
             bridge.store.settle(vec![parked], now).await
         }
     };

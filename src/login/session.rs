@@ -4,14 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::history::{self, BeginError};
 use super::{Running, Status};
 use crate::bridge::Bridge;
 use crate::domain::ids::{LoginId, Timestamp};
 use crate::domain::notice::Notice;
 use crate::domain::record::{Cursor, LoginState};
 use crate::network::{Batch, RemoteError, SessionEnd, SessionEvent};
+use crate::portal::ephemeral;
 use crate::{command, failpoint, inbox, runtime};
 
 /// A connection that held this long starts the back-off anew.
@@ -19,6 +22,10 @@ const STABLE: Duration = Duration::from_secs(300);
 
 /// Microseconds before the newest known item that a reconciliation looks back: items are not strictly in order.
 const OVERLAP_US: i64 = 600 * 1_000_000;
+
+/// Pauses before and between the questions for what could not be read: one broken payload is no reason to ask often.
+const GAP_DELAY: Duration = Duration::from_secs(2);
+const GAP_PAUSE: Duration = Duration::from_secs(300);
 
 /// Runs until the login is stopped or its session is dead.
 pub(super) async fn supervise(bridge: &Arc<Bridge>, running: &Arc<Running>) {
@@ -31,10 +38,10 @@ async fn supervise_inner(bridge: &Arc<Bridge>, running: &Arc<Running>, login: &L
     let mut attempt = 0_u32;
     loop {
         running.set_status(Status::Connecting);
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let end = tokio::select! {
             end = run(bridge, running) => end,
-            () = running.stop.cancelled() => return,
+            () = running.stop.cancelled() => return save_session(bridge, running).await,
         };
         save_session(bridge, running).await;
         let end = match end {
@@ -117,6 +124,7 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
     bridge.tasks.spawn("realtime", driver);
     let mut save = tokio::time::interval(Duration::from_secs(30));
     let mut refused = false;
+    let mut filled_at: Option<Instant> = None;
     loop {
         let event = tokio::select! {
             event = events.next() => event,
@@ -135,11 +143,20 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
                 tracing::info!("connected");
                 running.set_status(Status::Connected);
                 bridge.lanes.hurry();
+                history::fetch(bridge, remote.login());
             }
-            SessionEvent::Batch(batch) => match store(bridge, remote.login(), &batch).await {
-                Ok(()) => events.confirm(batch),
-                Err(end) => return end,
-            },
+            SessionEvent::Batch(batch) => {
+                if let Err(end) = store(bridge, remote.login(), &batch).await {
+                    return end;
+                }
+                let has_gap = batch.has_gap;
+                events.confirm(batch);
+                if has_gap && filled_at.is_none_or(|at| at.elapsed() > GAP_PAUSE) {
+                    filled_at = Some(Instant::now());
+                    fill_gap(bridge, running);
+                }
+            }
+            SessionEvent::Typing(notice) => ephemeral::typing_on_instagram(bridge, remote.login(), notice),
             SessionEvent::CursorRefused(reason) if refused => {
                 return SessionEnd::Transport(format!("the cursor was refused again after a reconciliation: {reason}"));
             }
@@ -157,18 +174,17 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
     }
 }
 
-/// The stored cursor; for a new login, where Instagram's queue stands now.
+/// The stored cursor; for a new login, where Instagram's queue stands now: what came before is history.
 async fn stored_cursor(bridge: &Bridge, running: &Running) -> Result<Cursor, SessionEnd> {
     let login = running.remote.login();
     let stored = bridge.store.cursor(login).await.map_err(|error| SessionEnd::Transport(error.to_string()))?;
     if let Some(cursor) = stored {
         return Ok(cursor);
     }
-    let (seq_id, snapshot_at_ms) = running.remote.newest_cursor().await?;
-    let cursor = Cursor { seq_id, snapshot_at_ms, newest_item_us: runtime::now().0.saturating_mul(1000) };
-    let stored = bridge.store.accept_batch(login, Vec::new(), &cursor, runtime::now()).await;
-    stored.map_err(|error| SessionEnd::Transport(error.to_string()))?;
-    Ok(cursor)
+    history::begin_login(bridge, &running.remote).await.map_err(|error| match error {
+        BeginError::Remote(error) => error.into(),
+        BeginError::Store(error) => SessionEnd::Transport(error.to_string()),
+    })
 }
 
 /// Rows and cursor in one commit, then the lanes are woken.
@@ -213,6 +229,32 @@ async fn reconcile(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor, Se
         bridge.lanes.wake(bridge, lane);
     }
     Ok(cursor)
+}
+
+/// Asks over HTTP for what an unreadable piece of the queue may have said.
+fn fill_gap(bridge: &Arc<Bridge>, running: &Arc<Running>) {
+    let (task, running) = (Arc::clone(bridge), Arc::clone(running));
+    bridge.tasks.spawn("gap", async move {
+        tokio::time::sleep(GAP_DELAY).await;
+        let login = running.remote.login();
+        let filled = async {
+            let Some(cursor) = task.store.cursor(login).await? else { return Ok(0) };
+            let login_at = task.store.login(login).await?.map_or(Timestamp(0), |login| login.created_at);
+            let since_us = cursor.newest_item_us.saturating_sub(OVERLAP_US).max(login_at.0.saturating_mul(1000));
+            let missed = running.remote.missed(since_us).await?;
+            let found = missed.rows.len();
+            // The same cursor: only the rows are wanted.
+            let accepted = task.store.accept_batch(login, missed.rows, &cursor, runtime::now()).await?;
+            for lane in accepted.lanes {
+                task.lanes.wake(&task, lane);
+            }
+            Ok::<usize, BeginError>(found)
+        };
+        match filled.await {
+            Ok(found) => tracing::info!(%login, found, "asked for what could not be read"),
+            Err(error) => tracing::warn!(%login, %error, "what could not be read could not be asked for"),
+        }
+    });
 }
 
 /// A request made the session look dead: end the connection only if it is.

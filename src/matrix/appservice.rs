@@ -40,6 +40,9 @@ pub trait Inbox: Send + Sync + 'static {
 
     /// Whether an alias of our namespace is to exist; makes the room if so.
     async fn knows_alias(&self, alias: &RoomAliasId) -> bool;
+
+    /// The homeserver has pinged us.
+    fn pinged(&self);
 }
 
 /// The inbox cannot take more now; the homeserver is to repeat the transaction later.
@@ -59,7 +62,7 @@ pub fn router(hs_token: impl Into<Arc<str>>, inbox: Arc<dyn Inbox>, body_limit: 
         .route("/users/{user}", get(user))
         .route("/rooms/{alias}", get(alias))
         .route_layer(middleware::from_fn_with_state(listener.clone(), authenticate))
-        .route("/_puppetgram/live", get(ping))
+        .route("/_puppetgram/live", get(live))
         .method_not_allowed_fallback(|| async { unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .fallback(|| async { unrecognized(StatusCode::NOT_FOUND) })
         .layer(DefaultBodyLimit::max(body_limit))
@@ -155,7 +158,12 @@ async fn alias(State(listener): State<Listener>, Path(alias): Path<String>) -> R
     }
 }
 
-async fn ping() -> Response {
+async fn ping(State(listener): State<Listener>) -> Response {
+    listener.inbox.pinged();
+    done()
+}
+
+async fn live() -> Response {
     done()
 }
 

@@ -3,7 +3,14 @@
 //! The requests themselves are in the neighbours by subject. Rare ones are ruma's types; those on the path of every
 //! message are written directly, since there each microsecond is paid per message.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -107,6 +114,8 @@ struct Inner {
     permits: Semaphore,
     versions: SupportedVersions,
     creators_have_power: OnceCell<bool>,
+    /// Pings of the homeserver that our listener heard.
+    pings: AtomicU64,
 }
 
 /// One request, ready to be sent as often as needed.
@@ -163,6 +172,7 @@ impl Client {
                 permits: Semaphore::new(concurrency),
                 versions: stable_paths(),
                 creators_have_power: OnceCell::new(),
+                pings: AtomicU64::new(0),
             }),
         })
     }
@@ -192,6 +202,11 @@ impl Client {
         self.inner.authorization.clone()
     }
 
+    /// For bodies that are streams, which [`Client::execute`] cannot repeat.
+    pub(super) fn transport(&self) -> &reqwest::Client {
+        &self.inner.http
+    }
+
     pub(super) fn timeout(&self) -> Duration {
         self.inner.timeout
     }
@@ -202,6 +217,16 @@ impl Client {
 
     pub(super) fn creators_have_power(&self) -> &OnceCell<bool> {
         &self.inner.creators_have_power
+    }
+
+    /// Our listener heard a ping of the homeserver.
+    pub fn note_ping(&self) {
+        self.inner.pings.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many pings were heard.
+    pub(super) fn pings(&self) -> u64 {
+        self.inner.pings.load(Ordering::Relaxed)
     }
 
     pub(super) fn user_of<'a>(&'a self, intent: &'a Intent) -> &'a UserId {

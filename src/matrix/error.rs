@@ -131,7 +131,9 @@ pub enum ClientError {
     #[error("`appservice.as_token` contains characters that cannot be sent in a header")]
     Token,
     /// The extra CA file.
-    #[error("the CA file for the homeserver holds no readable PEM certificate")]
+    #[error(
+        "the CA file for the homeserver holds no readable PEM certificate\nhint: check `homeserver.ca_file`: it is to hold certificates that begin with -----BEGIN CERTIFICATE-----"
+    )]
     Authority,
     /// TLS could not be set up.
     #[error("the HTTP client cannot be made: {0}")]

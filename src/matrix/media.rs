@@ -1,6 +1,10 @@
-//! Media: bytes to the homeserver and back, whole and bounded.
+//! Media: to the homeserver and back, small ones whole, large ones as streams.
+
+use std::io;
+use std::path::Path;
 
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
 use http::{HeaderValue, Method, header};
 use ruma::{MxcUri, OwnedMxcUri};
 use serde::Deserialize;
@@ -9,6 +13,7 @@ use super::{
     client::{Call, Client, JSON, push_query, push_segment},
     error::HomeserverError,
 };
+use crate::media::{SpoolError, Spooled};
 
 /// Bytes from the homeserver.
 #[derive(Clone, Debug)]
@@ -72,5 +77,78 @@ impl Client {
         let content_type =
             answer.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Ok(Download { bytes: answer.body, content_type })
+    }
+
+    /// Uploads a file as the bot, piece by piece.
+    pub async fn upload_file(
+        &self,
+        body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+        size: u64,
+        content_type: &str,
+        filename: Option<&str>,
+    ) -> Result<OwnedMxcUri, HomeserverError> {
+        let mut url = format!("{}/_matrix/media/v3/upload", self.address());
+        if let Some(filename) = filename {
+            push_query(&mut url, "filename", filename);
+        }
+        push_query(&mut url, "user_id", self.bot().as_str());
+        let request = self
+            .transport()
+            .post(url)
+            .timeout(self.media_timeout())
+            .header(header::AUTHORIZATION, self.authorization())
+            .header(header::CONTENT_TYPE, content_type)
+            .header(header::CONTENT_LENGTH, size)
+            .body(reqwest::Body::wrap_stream(body));
+        let response = request.send().await.map_err(|error| HomeserverError::from_transport(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.map_err(|error| HomeserverError::from_transport(&error))?;
+        if !status.is_success() {
+            return Err(HomeserverError::from_answer(status, &headers, &bytes));
+        }
+        let uploaded: Uploaded =
+            serde_json::from_slice(&bytes).map_err(|error| HomeserverError::Malformed(error.to_string()))?;
+        Ok(uploaded.content_uri)
+    }
+
+    /// Fetches a medium as the bot to disk.
+    ///
+    /// # Errors
+    /// [`HomeserverError::TooLarge`] beyond the limit.
+    pub async fn download_file(
+        &self,
+        medium: &MxcUri,
+        limit: u64,
+        directory: &Path,
+    ) -> Result<Spooled, HomeserverError> {
+        let (server, id) = medium.parts().map_err(|_| HomeserverError::NotFound)?;
+        let mut url = format!("{}/_matrix/client/v1/media/download", self.address());
+        push_segment(&mut url, server.as_str());
+        push_segment(&mut url, id);
+        push_query(&mut url, "user_id", self.bot().as_str());
+        let request = self.transport().get(url).timeout(self.media_timeout());
+        let request = request.header(header::AUTHORIZATION, self.authorization());
+        let response = request.send().await.map_err(|error| HomeserverError::from_transport(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            let headers = response.headers().clone();
+            let bytes = response.bytes().await.unwrap_or_default();
+            return Err(HomeserverError::from_answer(status, &headers, &bytes));
+        }
+        if response.content_length().is_some_and(|length| length > limit) {
+            return Err(HomeserverError::TooLarge);
+        }
+        let mut left = limit;
+        let chunks = response.bytes_stream().map(move |chunk| {
+            let chunk = chunk.map_err(|error| HomeserverError::from_transport(&error))?;
+            left = left.checked_sub(chunk.len() as u64).ok_or(HomeserverError::TooLarge)?;
+            Ok(chunk)
+        });
+        match Spooled::collect(directory, chunks).await {
+            Ok(file) => Ok(file),
+            Err(SpoolError::Source(error)) => Err(error),
+            Err(SpoolError::Empty) => Err(HomeserverError::NotFound),
+            Err(SpoolError::Disk(error)) => Err(HomeserverError::Unreachable(format!("the disk: {error}"))),
+        }
     }
 }

@@ -72,6 +72,22 @@ impl Client {
         Ok(sent.event_id)
     }
 
+    /// Fetches who sent an event, as the bot sees it; none if there is no such event.
+    pub async fn author(&self, room: &RoomId, event: &EventId) -> Result<Option<OwnedUserId>, HomeserverError> {
+        #[derive(Deserialize)]
+        struct Authored {
+            sender: OwnedUserId,
+        }
+        let mut url = self.room_address(room);
+        url.push_str("/event");
+        push_segment(&mut url, event.as_str());
+        match self.call_json::<Authored>(Method::GET, url, self.bot(), Vec::new()).await {
+            Ok(event) => Ok(Some(event.sender)),
+            Err(HomeserverError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Looks for requests among the room's recent events (up to 300, as the bot sees them).
     ///
     /// Only our own users' events count: anybody may write our key into theirs.

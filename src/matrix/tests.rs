@@ -111,6 +111,8 @@ impl Inbox for Kept {
         user.localpart() == "instagram_1"
     }
 
+    fn pinged(&self) {}
+
     async fn knows_alias(&self, alias: &RoomAliasId) -> bool {
         alias.alias() == "instagram_room"
     }

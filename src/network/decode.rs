@@ -1,8 +1,10 @@
 //! From Instagram's patches to the bridge's events, and the form in which patches rest in the inbox.
 
-use instagram::item::{Item as WireItem, Kind};
+mod content;
+
+use instagram::item::Item as WireItem;
 use instagram::sync::{Change, Op, Patch, Target};
-use instagram::thread::{Thread as WireThread, User as WireUser};
+use instagram::thread::{Image, Thread as WireThread, User as WireUser};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{
@@ -11,8 +13,8 @@ use crate::domain::event::{
 use crate::domain::ids::{ClientContext, ItemId, LaneKey, LoginId, RemoteUserId, ThreadId, Timestamp};
 use crate::domain::record::{Echo, NewRow, Origin};
 
-/// Raw items larger than this are not kept in an event.
-const RAW_LIMIT: usize = 16_000;
+/// Our own path for the end of a piece of history.
+const HISTORY_END: &str = "puppetgram_history_end";
 
 /// What rests in the inbox: the patch as received, and who heard it.
 #[derive(Serialize, Deserialize)]
@@ -23,13 +25,10 @@ struct Payload {
 
 /// What becomes of a patch that was heard.
 pub(super) fn row(login: &LoginId, seq_id: Option<i64>, index: usize, patch: Patch) -> Heard {
-    let (thread, mut key) = match patch.target() {
-        Target::Item { thread, .. } | Target::InboxThread { thread } => {
-            (ThreadId::new(thread), format!("{login}/{}/{index}/{}", seq_id.unwrap_or_default(), patch.path))
-        }
-        Target::Unknown => return Heard::Unknown,
-        _ => return Heard::Ignored,
+    let Some(thread) = thread_of(&patch) else {
+        return if patch.target() == Target::Unknown { Heard::Unknown } else { Heard::Ignored };
     };
+    let mut key = format!("{login}/{}/{index}/{}", seq_id.unwrap_or_default(), patch.path);
     let (mut echo, mut at_us) = (None, 0);
     if patch.op == Op::Add
         && let Change::Item { item, .. } = patch.decode()
@@ -75,6 +74,53 @@ pub(super) fn reconciled_row(login: &LoginId, thread: &ThreadId, item: &WireItem
     }
 }
 
+/// The rows of an item of history: the item, and the reactions it has by now. Newest first, as pages are.
+pub(super) fn history_rows(login: &LoginId, thread: &ThreadId, item: &WireItem) -> Vec<NewRow> {
+    let path = format!("/direct_v2/threads/{thread}/items/{}", item.item_id);
+    let patch = |op| Patch { op, path: path.clone(), value: item.raw.clone() };
+    let mut rows = Vec::new();
+    if item.reactions.as_ref().is_some_and(|reactions| !reactions.is_empty())
+        && let Heard::Row { mut row, .. } = row(login, None, 0, patch(Op::Replace))
+    {
+        row.dedup_key = format!("{login}/history reactions/{}", item.item_id);
+        rows.push(row);
+    }
+    if let Heard::Row { mut row, .. } = row(login, None, 0, patch(Op::Add)) {
+        // Not the key of a live message: one that came when there was no room for it left nothing behind but its key.
+        row.dedup_key = format!("{login}/history/{}", item.item_id);
+        rows.push(row);
+    }
+    for row in &mut rows {
+        row.origin = Origin::History;
+        row.echo = None;
+    }
+    rows
+}
+
+/// The row that ends a piece of history, with how far everybody has read.
+pub(super) fn history_end(login: &LoginId, thread: &WireThread, key: &str) -> NewRow {
+    let seen: Vec<_> = thread.last_seen.iter().map(|seen| (&seen.user_id, seen.timestamp_us)).collect();
+    let value = serde_json::to_string(&seen).expect("ids and numbers serialise");
+    let path = format!("/direct_v2/threads/{}/{HISTORY_END}", thread.thread_id);
+    let patch = Patch { op: Op::Replace, path, value: Some(value) };
+    let payload = serde_json::to_string(&Payload { login: login.as_str().to_owned(), patch })
+        .expect("strings and enums of strings always serialise");
+    NewRow {
+        lane: LaneKey::incoming(&ThreadId::new(&thread.thread_id)),
+        origin: Origin::History,
+        dedup_key: format!("{login}/history end/{}/{key}", thread.thread_id),
+        payload,
+        echo: None,
+    }
+}
+
+/// Reads what [`history_end`] has written.
+fn read_history_end(value: Option<&str>) -> RemoteEventKind {
+    let seen: Vec<(String, Option<i64>)> = value.and_then(|value| serde_json::from_str(value).ok()).unwrap_or_default();
+    let seen = seen.into_iter().filter_map(|(user, at)| Some((RemoteUserId::new(user), Timestamp(at? / 1000))));
+    RemoteEventKind::HistoryEnd(seen.collect())
+}
+
 fn own_echo(login: &LoginId, item: &WireItem) -> Option<Echo> {
     let context = *item.client_contexts().first()?;
     (item.user_id.as_deref() == Some(login.as_str()))
@@ -84,21 +130,65 @@ fn own_echo(login: &LoginId, item: &WireItem) -> Option<Echo> {
 /// Reads a row's payload. What cannot be understood is an event too.
 pub fn decode(payload: &str) -> Option<(LoginId, RemoteEvent)> {
     let Payload { login, patch } = serde_json::from_str(payload).ok()?;
-    let thread = match patch.target() {
-        Target::Item { thread, .. } | Target::InboxThread { thread } => ThreadId::new(thread),
-        _ => return None,
-    };
+    if let Target::ThreadOther { thread, rest: HISTORY_END } = patch.target() {
+        let kind = read_history_end(patch.value.as_deref());
+        return Some((LoginId::new(login), RemoteEvent { thread: ThreadId::new(thread), kind }));
+    }
+    let thread = thread_of(&patch)?;
+    let at = |us: Option<i64>| Timestamp(us.unwrap_or_default() / 1000);
     let kind = match patch.decode() {
         Change::Item { item, replaced: false, .. } => RemoteEventKind::Message(to_item(&item)),
+        Change::Item { item, replaced: true, .. } => RemoteEventKind::Changed(to_item(&item)),
         Change::ItemRemoved { item_id, .. } => RemoteEventKind::Removed(ItemId::new(item_id)),
+        Change::Reaction { item_id, user_id, emoji, timestamp_us, .. } => RemoteEventKind::Reaction {
+            item: ItemId::new(item_id),
+            sender: RemoteUserId::new(user_id),
+            emoji: emoji.map(|emoji| plain_emoji(&emoji)),
+            at: at(timestamp_us),
+        },
+        Change::Seen { user_id, item_id, timestamp_us, .. } => RemoteEventKind::Seen {
+            reader: RemoteUserId::new(user_id),
+            item: item_id.map(ItemId::new),
+            at: at(timestamp_us),
+        },
         Change::Thread(thread) => RemoteEventKind::ThreadChanged(Box::new(to_thread(&thread))),
+        Change::ThreadRemoved { .. } => RemoteEventKind::ThreadRemoved,
+        Change::ThreadImage { image, .. } => RemoteEventKind::Image(image.as_ref().map(to_picture)),
+        Change::Admin { user_id, granted, .. } => RemoteEventKind::Admin { user: RemoteUserId::new(user_id), granted },
+        Change::ApprovalRequired { required, .. } => RemoteEventKind::ApprovalRequired(required),
+        Change::VanishMode { on, .. } => RemoteEventKind::VanishMode(on),
         Change::Undecodable { reason } => RemoteEventKind::Undecodable { reason: reason.to_owned() },
-        _ => RemoteEventKind::Ignored,
+        Change::Typing { .. } | Change::Ignored => RemoteEventKind::Ignored,
     };
     Some((LoginId::new(login), RemoteEvent { thread, kind }))
 }
 
-fn to_item(item: &WireItem) -> Item {
+/// The thread of a patch that a room may show something of.
+fn thread_of(patch: &Patch) -> Option<ThreadId> {
+    match patch.target() {
+        Target::Item { thread, .. }
+        | Target::InboxThread { thread }
+        | Target::Reaction { thread, .. }
+        | Target::Seen { thread, .. }
+        | Target::ThreadImage { thread }
+        | Target::Admin { thread, .. }
+        | Target::ApprovalRequired { thread }
+        | Target::VanishMode { thread } => Some(ThreadId::new(thread)),
+        Target::ItemOther { .. }
+        | Target::Typing { .. }
+        | Target::ThreadOther { .. }
+        | Target::User { .. }
+        | Target::Inbox { .. }
+        | Target::Unknown => None,
+    }
+}
+
+/// An emoji as the database takes it: PostgreSQL stores no NUL.
+fn plain_emoji(emoji: &str) -> String {
+    emoji.replace('\0', "").chars().take(64).collect()
+}
+
+pub(super) fn to_item(item: &WireItem) -> Item {
     Item {
         id: ItemId::new(&item.item_id),
         sender: item.user_id.as_deref().map(RemoteUserId::new),
@@ -108,24 +198,12 @@ fn to_item(item: &WireItem) -> Item {
             item: ItemId::new(&quoted.item_id),
             client_context: quoted.client_context.as_ref().map(ClientContext::new),
         }),
-        content: content(item),
-    }
-}
-
-fn content(item: &WireItem) -> ItemContent {
-    match item.kind() {
-        Kind::Text => ItemContent::Text {
-            text: item.body().unwrap_or_default().to_owned(),
-            mentions: item.mentioned_user_ids.iter().map(RemoteUserId::new).collect(),
-        },
-        Kind::Action => ItemContent::Admin(item.action.clone()),
-        Kind::Internal => ItemContent::Admin(None),
-        Kind::Other => ItemContent::Unsupported {
-            item_type: item.item_type.clone(),
-            summary: item.summary(),
-            text: item.best_text().into_iter().chain(item.best_link()).reduce(|text, link| format!("{text}\n{link}")),
-            raw: item.raw.clone().filter(|raw| raw.len() <= RAW_LIMIT),
-        },
+        content: content::of(item),
+        kind: item.item_type.clone(),
+        reactions: item.reactions.as_ref().map(|reactions| {
+            reactions.iter().map(|one| (RemoteUserId::new(&one.sender_id), plain_emoji(&one.emoji))).collect()
+        }),
+        vanishing: item.vanish_mode,
     }
 }
 
@@ -138,12 +216,21 @@ pub(super) fn to_thread(thread: &WireThread) -> RemoteThread {
         pending: thread.pending,
         title: thread.title.clone().filter(|title| thread.named && !title.is_empty()),
         users: thread.users.iter().map(to_user).collect(),
-        image: thread
-            .image
-            .as_ref()
-            .map(|image| Picture { id: image.id.clone().unwrap_or_default(), url: image.url.clone() }),
+        image: thread.image.as_ref().map(to_picture),
         items,
+        admins: thread.admin_user_ids.iter().map(RemoteUserId::new).collect(),
+        seen: thread
+            .last_seen
+            .iter()
+            .filter_map(|seen| Some((RemoteUserId::new(&seen.user_id), Timestamp(seen.timestamp_us? / 1000))))
+            .collect(),
+        vanish_mode: thread.vanish_mode,
+        approval_required: thread.approval_required,
     }
+}
+
+fn to_picture(image: &Image) -> Picture {
+    Picture { id: image.id.clone().unwrap_or_default(), url: image.url.clone() }
 }
 
 pub(super) fn to_user(user: &WireUser) -> RemoteUser {
@@ -153,5 +240,14 @@ pub(super) fn to_user(user: &WireUser) -> RemoteUser {
         username: user.username.clone(),
         full_name: user.full_name.clone(),
         picture: picture.map(|(id, url)| Picture { id: id.to_owned(), url: url.clone() }),
+    }
+}
+
+/// The address of the video in a media object.
+pub(super) fn clip_url(media: &str) -> Option<String> {
+    let item = format!(r#"{{"item_id":"0","item_type":"clip","clip":{{"clip":{media}}}}}"#);
+    match to_item(&WireItem::decode(&item)?).content {
+        ItemContent::Rich(rich) => rich.attachments.into_iter().next()?.urls.into_iter().next(),
+        _ => None,
     }
 }

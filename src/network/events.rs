@@ -1,16 +1,18 @@
 //! The half of a session that listens: one task owns it, and hands on batches for the inbox.
 
 use std::future::Future;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use instagram::client::realtime as client;
-use instagram::realtime::{AckToken, CloseReason, Event, RealtimeOptions};
+use instagram::realtime::{AckToken, CloseReason, Event, RealtimeOptions, Typing};
 use instagram::session::Session;
 
 use super::decode::{self, Heard};
 use super::error::SessionEnd;
 use super::remote::Remote;
 use super::{Network, random};
+use crate::domain::ids::{RemoteUserId, ThreadId};
 use crate::domain::record::{Cursor, NewRow};
 use crate::runtime;
 
@@ -34,7 +36,40 @@ pub struct Batch {
     pub rows: Vec<NewRow>,
     /// Where to resume once the rows are stored.
     pub cursor: Cursor,
+    /// Something in it could not be read at all: what it said has to be asked for.
+    pub has_gap: bool,
     acks: Vec<AckToken>,
+}
+
+/// Somebody types, or stopped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TypingNotice {
+    /// Where.
+    pub thread: ThreadId,
+    /// Who.
+    pub user: RemoteUserId,
+    /// False: stopped.
+    pub active: bool,
+    /// How long it is to be shown.
+    pub lasting: Duration,
+}
+
+impl TypingNotice {
+    /// None when it is over already.
+    fn from_realtime(typing: &Typing) -> Option<Self> {
+        let ttl_ms = typing.ttl_ms.unwrap_or(12_000).clamp(0, 60_000);
+        let left = match typing.timestamp_us {
+            Some(at) => (at / 1000).saturating_add(ttl_ms).saturating_sub(runtime::now().0).min(ttl_ms),
+            None => ttl_ms,
+        };
+        let lasting = Duration::from_millis(u64::try_from(left).ok().filter(|left| *left > 0 || !typing.active)?);
+        Some(Self {
+            thread: ThreadId::new(&typing.thread_id),
+            user: RemoteUserId::new(&typing.user_id),
+            active: typing.active,
+            lasting,
+        })
+    }
 }
 
 /// What a session has to react to.
@@ -44,6 +79,8 @@ pub enum SessionEvent {
     Subscribed,
     /// Something to store.
     Batch(Batch),
+    /// Somebody types, or stopped.
+    Typing(TypingNotice),
     /// The cursor is of no use any more: reconcile over HTTP.
     CursorRefused(String),
     /// The connection is over.
@@ -126,6 +163,11 @@ impl Events {
                     self.remote.note_unknown();
                     tracing::debug!(%topic, size, "unknown topic");
                 }
+                Event::Typing(typing) => {
+                    if let Some(notice) = TypingNotice::from_realtime(&typing) {
+                        return SessionEvent::Typing(notice);
+                    }
+                }
                 _ => {}
             }
         }
@@ -133,7 +175,7 @@ impl Events {
 
     /// Takes what has arrived already, up to a bound.
     fn gather(&mut self, first: Event) -> Batch {
-        let mut batch = Batch { rows: Vec::new(), cursor: self.cursor, acks: Vec::new() };
+        let mut batch = Batch { rows: Vec::new(), cursor: self.cursor, has_gap: false, acks: Vec::new() };
         let mut next = Some(first);
         while let Some(event) = next.take() {
             match event {
@@ -147,7 +189,6 @@ impl Events {
                 other => self.put_aside = Some(other),
             }
         }
-        self.remote.note_received();
         self.cursor = batch.cursor;
         batch
     }
@@ -157,6 +198,7 @@ impl Events {
             Ok(envelopes) => envelopes,
             Err(error) => {
                 self.remote.note_malformed();
+                batch.has_gap = true;
                 tracing::warn!(%error, size = payload.len(), "message sync could not be read");
                 return;
             }
@@ -185,6 +227,7 @@ impl Events {
 
     /// Tells the broker that a batch is stored. Only then: the unconfirmed window is our brake.
     pub fn confirm(&self, batch: Batch) {
+        self.remote.note_received();
         for ack in batch.acks {
             self.handle.acknowledge(ack);
         }

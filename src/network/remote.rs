@@ -1,5 +1,10 @@
 //! The half of a session that is shared by the lanes of one login: send, look up, fetch.
 
+mod actions;
+mod chats;
+mod history;
+mod media;
+
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +25,11 @@ use crate::domain::event::{RemoteThread, RemoteUser};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, RemoteUserId, ThreadId, Timestamp};
 use crate::domain::record::NewRow;
 use crate::runtime;
+
+pub use actions::Target;
+pub use chats::ChatChange;
+pub use history::{Chats, Page};
+pub use media::{Outgoing, OutgoingKind};
 
 /// How long a send waits for a connection that is being made before it goes over HTTP.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -175,20 +185,10 @@ impl Remote {
             Some(handle) => self.deliver_realtime(&handle, thread, part, context).await,
             None => Err(RemoteError::NotConnected),
         };
-        let outcome = match outcome {
-            Err(RemoteError::NotConnected) => self.deliver_http(thread, part, context).await,
-            other => other,
-        };
-        match &outcome {
-            Ok(_) => self.inner.proof.last_sent.store(runtime::now().0, Ordering::Relaxed),
-            Err(RemoteError::Blocked(_)) => {
-                *self.inner.blocked_until.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(Instant::now() + COOLDOWN);
-            }
-            Err(RemoteError::LoggedOut | RemoteError::ActionRequired(_)) => self.inner.doubt.notify_one(),
-            Err(_) => {}
+        match outcome {
+            Err(RemoteError::NotConnected) => self.noted(self.deliver_http(thread, part, context).await),
+            other => self.noted(other),
         }
-        outcome
     }
 
     async fn deliver_realtime(
@@ -205,12 +205,32 @@ impl Remote {
         let timeout = self.inner.network.pacing().answer_timeout;
         match handle.send(context.as_str(), payload, timeout).await {
             Ok(answer) => answer.item_id.map(ItemId::new).ok_or(RemoteError::Uncertain),
-            Err(SendError::NotSent) => Err(RemoteError::NotConnected),
-            Err(SendError::Uncertain) => Err(RemoteError::Uncertain),
-            Err(SendError::Rejected { status_code, message, error_code, exception }) => {
-                Err(self.rejected(status_code, message.unwrap_or_default(), error_code, exception.as_deref()))
+            Err(error) => Err(self.send_error(error)),
+        }
+    }
+
+    fn send_error(&self, error: SendError) -> RemoteError {
+        match error {
+            SendError::NotSent => RemoteError::NotConnected,
+            SendError::Uncertain => RemoteError::Uncertain,
+            SendError::Rejected { status_code, message, error_code, exception } => {
+                self.rejected(status_code, message.unwrap_or_default(), error_code, exception.as_deref())
             }
         }
+    }
+
+    /// Draws the conclusions from an outcome that reach beyond its request.
+    fn noted<T>(&self, outcome: Result<T, RemoteError>) -> Result<T, RemoteError> {
+        match &outcome {
+            Ok(_) => self.inner.proof.last_sent.store(runtime::now().0, Ordering::Relaxed),
+            Err(RemoteError::Blocked(_)) => {
+                *self.inner.blocked_until.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Instant::now() + COOLDOWN);
+            }
+            Err(RemoteError::LoggedOut | RemoteError::ActionRequired(_)) => self.inner.doubt.notify_one(),
+            Err(_) => {}
+        }
+        outcome
     }
 
     /// What a refusal on the realtime connection means (docs/protocol.md).
@@ -352,12 +372,12 @@ impl Remote {
             let mut reached_old = page.items.is_empty();
             for item in &page.items {
                 match decode::reconciled_row(&self.inner.login, &id, item) {
-                    Some((row, at)) if at > since_us => {
-                        if !found.iter().any(|(known, _)| known.dedup_key == row.dedup_key) {
-                            found.push((row, at));
-                        }
+                    // Only a time that is known can say that an item is old.
+                    Some((_, at)) if (1..=since_us).contains(&at) => reached_old = true,
+                    Some((row, at)) if !found.iter().any(|(known, _)| known.dedup_key == row.dedup_key) => {
+                        found.push((row, at));
                     }
-                    _ => reached_old = true,
+                    _ => {}
                 }
             }
             // The first message may come again and again at the end: stop when a page brings nothing new.

@@ -1,7 +1,12 @@
 //! Rows from Matrix: messages of portals become plans that share their commits; everything else is handled singly.
 
+mod edit;
+mod file;
+mod group;
 mod membership;
 mod message;
+mod reaction;
+mod redaction;
 
 use std::sync::Arc;
 
@@ -11,9 +16,12 @@ use serde_json::Value;
 
 use crate::bridge::Bridge;
 use crate::command;
+use crate::config::Permission;
+use crate::domain::ids::LoginId;
 use crate::domain::notice::Notice;
-use crate::domain::record::{InboxRow, Settlement};
+use crate::domain::record::{InboxRow, Mapping, Portal, Settlement};
 use crate::lane::{StepError, Stop};
+use crate::network::Target;
 use crate::runtime;
 
 /// An event of a room, as far as it matters here.
@@ -36,6 +44,76 @@ pub struct RoomEvent {
     /// What it says.
     #[serde(default)]
     pub content: Value,
+    /// Of redactions, where rooms are older than version 11.
+    redacts: Option<String>,
+}
+
+impl RoomEvent {
+    /// The event that a redaction removes.
+    fn redacts(&self) -> Option<&str> {
+        self.redacts.as_deref().or_else(|| self.content["redacts"].as_str())
+    }
+
+    /// True for the new version of an earlier message.
+    fn is_edit(&self) -> bool {
+        self.content["m.relates_to"]["rel_type"] == "m.replace"
+    }
+}
+
+/// How often a row waits for the event it refers to, which may only not be settled yet.
+const PATIENCE: i64 = 5;
+
+/// Which login says this: the sender's own in this thread, else the portal's relay, else nobody.
+async fn speaker(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<Speaker, StepError> {
+    if let Some(login) = super::own_login(bridge, &event.sender, portal).await? {
+        return Ok(Speaker { login, relayed: false });
+    }
+    match &portal.relay {
+        Some(login) if bridge.config.permission(&event.sender) >= Permission::Relay => {
+            Ok(Speaker { login: login.clone(), relayed: true })
+        }
+        _ => sender(bridge, event, portal).await.map(|login| Speaker { login, relayed: false }),
+    }
+}
+
+/// Who says something.
+struct Speaker {
+    login: LoginId,
+    /// It is not the sender's own login.
+    relayed: bool,
+}
+
+/// Which login does this: the sender's own in this thread, else nobody.
+async fn sender(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<LoginId, StepError> {
+    super::own_login(bridge, &event.sender, portal).await?.ok_or_else(|| {
+        let notice = Notice::new("Your message was not sent: you have no Instagram login in this chat.");
+        StepError::Refuse(notice.with_hint("log in to an account that is in it: send `login` to the bridge bot."))
+    })
+}
+
+/// The items an event stands for.
+async fn items_of(bridge: &Bridge, event: &str, attempts: i64) -> Result<Vec<Mapping>, StepError> {
+    let Ok(event) = OwnedEventId::try_from(event) else { return Ok(Vec::new()) };
+    let items = bridge.store.mapping_of_event(&event).await?;
+    if items.is_empty() && attempts < PATIENCE {
+        return Err(StepError::Later("the message it refers to"));
+    }
+    Ok(items)
+}
+
+/// The first item an event stands for.
+async fn target_of(bridge: &Bridge, event: &str, attempts: i64) -> Result<Option<Mapping>, StepError> {
+    Ok(items_of(bridge, event, attempts).await?.into_iter().next())
+}
+
+/// An item as requests name it.
+fn target<'a>(portal: &'a Portal, mapping: &'a Mapping) -> Target<'a> {
+    Target {
+        thread: &portal.key.thread,
+        item: &mapping.item,
+        kind: mapping.kind.as_deref().unwrap_or("text"),
+        client_context: mapping.client_context.as_ref(),
+    }
 }
 
 /// Handles rows in order.
@@ -45,14 +123,13 @@ pub(super) async fn handle(bridge: &Arc<Bridge>, rows: &[InboxRow]) -> Result<()
         match step(bridge, row, &plans).await {
             Ok(Step::Planned(plan)) => plans.push(*plan),
             Ok(Step::AfterEarlier) => break,
-            Ok(Step::Done) => {
-                let done = Settlement { row: row.id, mappings: Vec::new(), failure: None };
+            Ok(Step::Done(done)) => {
                 let settled = bridge.store.settle(vec![done], runtime::now()).await;
-                settled.map_err(|error| Stop { row: row.clone(), error: error.into() })?;
+                settled.map_err(|error| Stop::new(row, error))?;
             }
             Err(error) => {
                 message::carry_out(bridge, plans).await?;
-                return Err(Stop { row: row.clone(), error });
+                return Err(Stop::new(row, error));
             }
         }
     }
@@ -65,8 +142,8 @@ enum Step {
     Planned(Box<message::Plan>),
     /// It has to see what the batch does.
     AfterEarlier,
-    /// Nothing is left to do.
-    Done,
+    /// Nothing is left to do but to write it down.
+    Done(Settlement),
 }
 
 async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -> Result<Step, StepError> {
@@ -74,34 +151,49 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         tracing::warn!(row = row.id.0, "event of an unexpected shape");
         return Err(StepError::Refuse(Notice::new("An event could not be read and was not bridged.")));
     };
-    if event.kind == "m.room.message"
-        && !command::is_command(bridge, &event)
-        && let Some(portal) = bridge.store.portal_of_room(&event.room_id).await?
-    {
+    let portal = bridge.store.portal_of_room(&event.room_id).await?;
+    let is_message = match event.kind.as_str() {
+        "m.room.message" => !command::is_command(bridge, &event),
+        "m.sticker" | "m.poll.start" | "org.matrix.msc3381.poll.start" => true,
+        _ => false,
+    };
+    if let Some(portal) = portal.clone().filter(|_| is_message && !event.is_edit()) {
         return message::prepare(bridge, row, &event, portal, earlier).await;
     }
     if !earlier.is_empty() {
         return Ok(Step::AfterEarlier);
     }
+    if let Some(portal) = &portal {
+        match event.kind.as_str() {
+            "m.room.message" if is_message => return edit::handle(bridge, row, &event, portal).await.map(Step::Done),
+            "m.reaction" => return reaction::handle(bridge, row, &event, portal).await.map(Step::Done),
+            "m.room.name" => {
+                group::renamed(bridge, &event, portal).await?;
+                return Ok(Step::Done(Settlement::nothing(row.id)));
+            }
+            "m.room.member" if group::ghost_of(bridge, &event).is_some() => {
+                group::member(bridge, &event, portal).await?;
+                return Ok(Step::Done(Settlement::nothing(row.id)));
+            }
+            "m.room.redaction" => return redaction::handle(bridge, row, &event, portal).await.map(Step::Done),
+            _ => {}
+        }
+    }
     match event.kind.as_str() {
+        "m.room.member" if group::ghost_of(bridge, &event).is_some() => group::ghost_invited(bridge, &event).await?,
         "m.room.member" => membership::handle(bridge, &event).await?,
         "m.room.message" => command::handle(bridge, &event).await?,
-        "m.room.encrypted" => return refuse_encrypted(bridge, &event).await,
-        "m.sticker" if bridge.store.portal_of_room(&event.room_id).await?.is_some() => {
-            return Err(StepError::Refuse(Notice::new(
-                "Your sticker was not sent: this bridge cannot send stickers yet.",
-            )));
-        }
+        "m.room.encrypted" => refuse_encrypted(bridge, &event).await?,
         _ => {}
     }
-    Ok(Step::Done)
+    Ok(Step::Done(Settlement::nothing(row.id)))
 }
 
-async fn refuse_encrypted(bridge: &Bridge, event: &RoomEvent) -> Result<Step, StepError> {
+async fn refuse_encrypted(bridge: &Bridge, event: &RoomEvent) -> Result<(), StepError> {
     let ours = bridge.store.portal_of_room(&event.room_id).await?.is_some()
         || bridge.store.user_of_management_room(&event.room_id).await?.is_some();
     if !ours {
-        return Ok(Step::Done);
+        return Ok(());
     }
     Err(StepError::Refuse(
         Notice::new("Your message was not read: this bridge does not support encrypted rooms yet.").with_hint(

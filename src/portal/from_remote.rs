@@ -1,51 +1,36 @@
 //! Rows from Instagram: each becomes a plan, and the plans of a batch share their commits.
 //!
 //! The batch ends before a row that needs to see the result of an earlier one. Between the commits the sends are made
-//! one by one, in order.
+//! one by one, in order (`from_remote/carry.rs`).
 
+mod carry;
+mod change;
+mod chat;
+mod media;
 mod message;
+mod reaction;
+mod seen;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
-
-use ruma::{OwnedEventId, OwnedRoomId};
-use serde_json::Value;
 
 use super::room;
 use crate::bridge::Bridge;
-use crate::domain::event::RemoteEventKind;
-use crate::domain::ids::{ClientContext, ItemId, PortalId, RequestId, Timestamp};
+use crate::domain::event::{RemoteEvent, RemoteEventKind};
+use crate::domain::ids::{ItemId, LoginId};
 use crate::domain::notice::Notice;
-use crate::domain::record::{InboxRow, Intended, Mapping, OutboxState, Settlement};
-use crate::domain::request_id;
-use crate::failpoint;
+use crate::domain::record::{InboxRow, Origin, Portal};
 use crate::lane::{StepError, Stop};
-use crate::matrix::Intent;
-use crate::{network, runtime};
+use crate::network;
 
-/// What is to be done for a row.
-pub(super) struct Plan {
-    row: InboxRow,
-    events: Vec<Planned>,
-}
+use carry::{Action, Outcome, Plan, Planned};
 
-/// An event to be sent, and the line of the message map it becomes.
-struct Planned {
-    request: RequestId,
-    intent: Intent,
-    room: OwnedRoomId,
-    content: Value,
-    at: Option<Timestamp>,
-    portal: PortalId,
-    item: ItemId,
-    sender: String,
-    client_context: Option<ClientContext>,
-}
-
-impl Plan {
-    fn nothing(row: &InboxRow) -> Self {
-        Self { row: row.clone(), events: Vec::new() }
-    }
+/// Where something happened, and which row says so.
+struct Heard<'a> {
+    bridge: &'a Arc<Bridge>,
+    row: &'a InboxRow,
+    login: LoginId,
+    portal: Portal,
 }
 
 /// Handles rows in order.
@@ -56,12 +41,12 @@ pub(super) async fn handle(bridge: &Arc<Bridge>, rows: &[InboxRow]) -> Result<()
             Ok(Some(plan)) => plans.push(plan),
             Ok(None) => break,
             Err(error) => {
-                carry_out(bridge, plans).await?;
-                return Err(Stop { row: row.clone(), error });
+                carry::carry_out(bridge, plans).await?;
+                return Err(Stop::new(row, error));
             }
         }
     }
-    carry_out(bridge, plans).await
+    carry::carry_out(bridge, plans).await
 }
 
 /// Load and convert. None when the plans so far have to be carried out first.
@@ -69,115 +54,73 @@ async fn prepare(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[Plan]) -> Resu
     let Some((login, event)) = network::decode(&row.payload) else {
         return Err(StepError::Refuse(Notice::new("Something from Instagram could not be read.")));
     };
+    if row.origin != Origin::History && bridge.histories.holds(&event.thread) {
+        return Err(StepError::Hold("earlier messages of this chat are being fetched"));
+    }
     match event.kind {
         RemoteEventKind::Message(item) => {
             let needed = item.reply_to.as_ref().map(|to| &to.item);
-            let planned: HashSet<&ItemId> = earlier.iter().flat_map(|plan| &plan.events).map(|e| &e.item).collect();
-            if needed.is_some_and(|item| planned.contains(item)) || planned.contains(&item.id) {
+            let planned: HashSet<&ItemId> = earlier.iter().flat_map(Plan::items).collect();
+            if planned.contains(&item.id) || needed.is_some_and(|needed| planned.contains(needed)) {
                 return Ok(None);
             }
             message::prepare(bridge, row, &login, &event.thread, &item).await.map(Some)
         }
-        RemoteEventKind::ThreadChanged(_) if !earlier.is_empty() => Ok(None),
+        RemoteEventKind::Ignored => Ok(Some(Plan::nothing(row))),
+        // Everything else looks at what the rows before it have made.
+        _ if !earlier.is_empty() => Ok(None),
+        _ => after_messages(bridge, row, login, event).await.map(Some),
+    }
+}
+
+async fn after_messages(
+    bridge: &Arc<Bridge>,
+    row: &InboxRow,
+    login: LoginId,
+    event: RemoteEvent,
+) -> Result<Plan, StepError> {
+    let thread = event.thread;
+    match event.kind {
         RemoteEventKind::ThreadChanged(thread) => {
             room::update(bridge, &login, &thread).await?;
-            Ok(Some(Plan::nothing(row)))
+            return Ok(Plan::nothing(row));
         }
-        RemoteEventKind::Removed(_) | RemoteEventKind::Ignored => Ok(Some(Plan::nothing(row))),
         RemoteEventKind::Undecodable { reason } => {
             tracing::warn!(row = row.id.0, %reason, "item could not be read");
             let statement = "A message from Instagram could not be read; the bridge keeps it.";
-            let link = room::link(&event.thread);
-            Err(StepError::Refuse(Notice::new(statement).with_hint(format!("see it on Instagram: {link}"))))
+            let link = room::link(&thread);
+            return Err(StepError::Refuse(Notice::new(statement).with_hint(format!("see it on Instagram: {link}"))));
         }
+        _ => {}
     }
-}
-
-/// Intend, act, settle.
-async fn carry_out(bridge: &Bridge, plans: Vec<Plan>) -> Result<(), Stop> {
-    if plans.is_empty() {
-        return Ok(());
-    }
-    let mut done = Vec::with_capacity(plans.len());
-    let stopped = act(bridge, &plans, &mut done).await.err();
-    let settled = bridge.store.settle(done, runtime::now()).await;
-    failpoint::hit("to-matrix-after-settle");
-    match (settled, stopped) {
-        (Err(error), _) => Err(Stop { row: plans[0].row.clone(), error: error.into() }),
-        (Ok(()), Some(stop)) => Err(stop),
-        (Ok(()), None) => Ok(()),
-    }
-}
-
-/// Sends everything in order; what is finished is in `done` even when a later send fails.
-async fn act(bridge: &Bridge, plans: &[Plan], done: &mut Vec<Settlement>) -> Result<(), Stop> {
-    let first = |error: StepError| Stop { row: plans[0].row.clone(), error };
-    let mut known = intend(bridge, plans).await.map_err(first)?;
-    failpoint::hit("to-matrix-after-intend");
-    for plan in plans {
-        let mut mappings = Vec::with_capacity(plan.events.len());
-        for (part, planned) in (0..).zip(&plan.events) {
-            let event = match known.remove(&planned.request) {
-                Some(event) => event,
-                None => send(bridge, planned).await.map_err(|error| Stop { row: plan.row.clone(), error })?,
-            };
-            mappings.push(Mapping {
-                portal: planned.portal,
-                item: planned.item.clone(),
-                part,
-                event,
-                sender: planned.sender.clone(),
-                client_context: planned.client_context.clone(),
-                at: planned.at.unwrap_or_default(),
-            });
+    let known = room::portal_for(bridge, &login, &thread).await?;
+    let Some(portal) = known.filter(|portal| portal.room.is_some()) else {
+        tracing::debug!(row = row.id.0, "no room shows this thread");
+        return Ok(Plan::nothing(row));
+    };
+    let heard = Heard { bridge, row, login, portal };
+    match event.kind {
+        RemoteEventKind::Changed(item) => change::changed(&heard, &item).await,
+        RemoteEventKind::Removed(item) => change::removed(&heard, &item).await,
+        RemoteEventKind::Reaction { item, sender, emoji, at } => {
+            reaction::changed(&heard, &item, &sender, emoji.as_deref(), at).await
         }
-        done.push(Settlement { row: plan.row.id, mappings, failure: None });
-    }
-    Ok(())
-}
-
-async fn send(bridge: &Bridge, planned: &Planned) -> Result<OwnedEventId, StepError> {
-    let Planned { intent, room, content, request, at, .. } = planned;
-    let sent = bridge.matrix.send(intent, room, "m.room.message", content, request, *at).await;
-    if let (Err(error), Intent::As(_)) = (&sent, intent)
-        && !error.is_transient()
-    {
-        room::doubt_member(bridge, planned.portal, &planned.sender).await?;
-    }
-    let event = sent?;
-    failpoint::hit("to-matrix-after-send");
-    Ok(event)
-}
-
-/// Writes down what is about to be sent, and looks up what may have been sent before a crash.
-async fn intend(bridge: &Bridge, plans: &[Plan]) -> Result<HashMap<RequestId, OwnedEventId>, StepError> {
-    let planned: Vec<(&Plan, i64, &Planned)> =
-        plans.iter().flat_map(|plan| (0..).zip(&plan.events).map(move |(part, event)| (plan, part, event))).collect();
-    let intended = planned
-        .iter()
-        .map(|(plan, part, event)| Intended { row: plan.row.id, part: *part, request_id: event.request.clone() })
-        .collect();
-    let states = bridge.store.intend(intended, runtime::now()).await?;
-    let mut known = HashMap::new();
-    let mut doubtful: HashMap<&OwnedRoomId, Vec<RequestId>> = HashMap::new();
-    for ((_, _, event), state) in planned.iter().zip(states) {
-        match state {
-            OutboxState::Fresh => {}
-            OutboxState::MaybeSent => doubtful.entry(&event.room).or_default().push(event.request.clone()),
-            OutboxState::Confirmed(id) => {
-                if let Ok(id) = OwnedEventId::try_from(id) {
-                    known.insert(event.request.clone(), id);
-                }
+        RemoteEventKind::Seen { reader, item, at } => seen::advanced(&heard, &reader, item.as_ref(), at).await,
+        RemoteEventKind::HistoryEnd(seen) => {
+            room::ensure_user(heard.bridge, &heard.portal, &heard.login).await?;
+            for (reader, at) in &seen {
+                seen::advanced(&heard, reader, None, *at).await?;
             }
+            Ok(Plan::nothing(row))
         }
+        RemoteEventKind::ThreadRemoved => chat::removed(&heard).await,
+        RemoteEventKind::Image(image) => chat::pictured(&heard, image).await,
+        RemoteEventKind::Admin { user, granted } => chat::admin(&heard, &user, granted).await,
+        RemoteEventKind::ApprovalRequired(required) => Ok(chat::approval(&heard, required)),
+        RemoteEventKind::VanishMode(on) => Ok(chat::vanish_mode(&heard, on)),
+        RemoteEventKind::Message(_)
+        | RemoteEventKind::ThreadChanged(_)
+        | RemoteEventKind::Ignored
+        | RemoteEventKind::Undecodable { .. } => Ok(Plan::nothing(row)),
     }
-    for (room, requests) in doubtful {
-        known.extend(bridge.matrix.find_sent(room, &requests).await?);
-    }
-    Ok(known)
-}
-
-/// The transaction id of an item's part.
-fn request(portal: &crate::domain::record::Portal, item: &ItemId, sender: &str, part: i64) -> RequestId {
-    request_id::matrix_transaction(&portal.key, item, "message", sender, part)
 }

@@ -122,22 +122,31 @@ async fn copy(bridge: &Bridge, remote: &Remote, picture: &Picture) -> Result<Own
 
 /// Sets the picture of a new group's room in the background.
 pub(super) fn refresh_pictures(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread, portal: &Portal) {
-    let (Some(image), Some(room)) = (thread.image.clone(), portal.room.clone()) else { return };
-    let (task, login, id) = (Arc::clone(bridge), login.clone(), portal.id);
+    let Some(image) = thread.image.clone() else { return };
+    let (task, login, portal) = (Arc::clone(bridge), login.clone(), portal.clone());
     bridge.tasks.spawn("picture", async move {
-        let set = async {
-            let remote = task.remote(&login).await?;
-            let url = copy(&task, &remote, &image).await?;
-            let content = room::avatar_content(&url);
-            task.matrix.set_state(&Intent::Bot, &room, "m.room.avatar", "", &content, None).await?;
-            if let Some(mut portal) = task.store.portal_by_id(id).await? {
-                portal.avatar_id = Some(image.id);
-                task.store.save_portal(&portal).await?;
-            }
-            Ok::<(), StepError>(())
-        };
-        if let Err(error) = set.await {
+        if let Err(error) = set_room_picture(&task, &login, &portal, Some(image)).await {
             tracing::warn!(%error, "group picture not set");
         }
     });
+}
+
+/// Gives the room of a group its picture, or takes it away.
+pub(super) async fn set_room_picture(
+    bridge: &Bridge,
+    login: &LoginId,
+    portal: &Portal,
+    image: Option<Picture>,
+) -> Result<(), StepError> {
+    let Some(room) = &portal.room else { return Ok(()) };
+    let content = match &image {
+        Some(image) => room::avatar_content(&copy(bridge, &bridge.remote(login).await?, image).await?),
+        None => serde_json::json!({}),
+    };
+    bridge.matrix.set_state(&Intent::Bot, room, "m.room.avatar", "", &content, None).await?;
+    if let Some(mut portal) = bridge.store.portal_by_id(portal.id).await? {
+        portal.avatar_id = image.map(|image| image.id);
+        bridge.store.save_portal(&portal).await?;
+    }
+    Ok(())
 }

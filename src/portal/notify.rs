@@ -12,10 +12,17 @@ use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::network;
 
-/// Tells the people concerned what became of a row. Trouble in telling is logged and never holds up the lane.
-pub async fn about_row(bridge: &Bridge, row: &InboxRow, notice: &Notice) {
-    if let Err(error) = tell(bridge, row, notice).await {
-        tracing::warn!(row = row.id.0, %error, "notice could not be sent");
+/// Tells the people concerned what became of a row. Repeating it says it once.
+///
+/// # Errors
+/// When it may work later. What will never work is logged and does not hold up the lane.
+pub async fn about_row(bridge: &Bridge, row: &InboxRow, notice: &Notice) -> Result<(), StepError> {
+    match tell(bridge, row, notice).await {
+        Err(StepError::Homeserver(error)) if !error.is_transient() => {
+            tracing::warn!(row = row.id.0, %error, "notice could not be sent");
+            Ok(())
+        }
+        outcome => outcome,
     }
 }
 

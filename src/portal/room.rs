@@ -1,28 +1,58 @@
 //! The room of a portal: made once, adopted when it was made before a crash, kept in step with the thread.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ruma::{OwnedUserId, RoomId};
 use serde_json::{Value, json};
 
-use super::ghost;
+use super::{ghost, request};
 use crate::bridge::Bridge;
 use crate::domain::event::{RemoteThread, RemoteUser};
-use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, ThreadId};
-use crate::domain::record::Portal;
+use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
+use crate::domain::record::{Portal, Standing};
 use crate::domain::request_id;
 use crate::failpoint;
 use crate::lane::StepError;
 use crate::matrix::{HomeserverError, Intent, NewRoom};
 use crate::network::RemoteError;
+use crate::runtime;
+
+/// The power of a ghost whose user is an admin on Instagram.
+const ADMIN_POWER: i64 = 50;
 
 /// Where a thread is on Instagram.
 pub fn link(thread: &ThreadId) -> String {
     format!("https://www.instagram.com/direct/t/{thread}/")
 }
 
-/// The portal of a thread for a login, its room included. Nothing to do nearly always.
+/// The portal of a thread for a login, its room included. Nothing to do nearly always. None for a message request that
+/// is to have no room, or was declined.
 pub async fn ensure(
+    bridge: &Arc<Bridge>,
+    login: &LoginId,
+    thread: &ThreadId,
+    sender: Option<&RemoteUserId>,
+) -> Result<Option<Portal>, StepError> {
+    let known = portal_for(bridge, login, thread).await?;
+    match known {
+        Some(portal) if portal.standing == Standing::Declined => return Ok(None),
+        Some(portal) if portal.room.is_some() => {
+            ensure_user(bridge, &portal, login).await?;
+            return Ok(Some(portal));
+        }
+        Some(portal) if portal.standing == Standing::Request => return Ok(None),
+        _ => {}
+    }
+    let shown = fetch(bridge, login, thread, sender).await?;
+    if shown.pending {
+        return request::arrived(bridge, login, &shown).await;
+    }
+    create(bridge, login, &shown, true).await.map(Some)
+}
+
+/// As [`ensure`], without inviting the user.
+pub async fn ensure_quietly(
     bridge: &Arc<Bridge>,
     login: &LoginId,
     thread: &ThreadId,
@@ -30,15 +60,39 @@ pub async fn ensure(
 ) -> Result<Portal, StepError> {
     let known = portal_for(bridge, login, thread).await?;
     if let Some(portal) = known.filter(|portal| portal.room.is_some()) {
-        ensure_user(bridge, &portal, login).await?;
         return Ok(portal);
     }
     let shown = fetch(bridge, login, thread, sender).await?;
-    create(bridge, login, &shown).await
+    create(bridge, login, &shown, false).await
+}
+
+/// How many rooms were made in the last hour. A flood of chats must not become a flood of rooms.
+#[derive(Debug, Default)]
+pub struct RoomBudget(Mutex<VecDeque<Timestamp>>);
+
+impl RoomBudget {
+    /// Takes one, if there is one left.
+    fn take(&self, most: usize) -> bool {
+        const HOUR_MS: i64 = 3_600_000;
+        let now = runtime::now();
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while made.front().is_some_and(|at| now.0.saturating_sub(at.0) > HOUR_MS) {
+            made.pop_front();
+        }
+        if made.len() >= most {
+            return false;
+        }
+        made.push_back(now);
+        true
+    }
 }
 
 /// The portal that shows a thread to a login: shared if the thread is a group, else the login's own.
-async fn portal_for(bridge: &Bridge, login: &LoginId, thread: &ThreadId) -> Result<Option<Portal>, StepError> {
+pub(super) async fn portal_for(
+    bridge: &Bridge,
+    login: &LoginId,
+    thread: &ThreadId,
+) -> Result<Option<Portal>, StepError> {
     let shared = PortalKey { thread: thread.clone(), receiver: None };
     if let Some(portal) = bridge.store.portal(&shared).await? {
         return Ok(Some(portal));
@@ -62,20 +116,32 @@ async fn fetch(
                 users.push(ghost::look_up(bridge, login, sender).await?);
             }
             let id = thread.clone();
-            Ok(RemoteThread { id, is_group: false, pending: false, title: None, users, image: None, items: Vec::new() })
+            Ok(RemoteThread::direct(id, users))
         }
         Err(error) => Err(StepError::Remote { login: login.clone(), error }),
     }
 }
 
+/// What names the portal of a thread for a login.
+pub(super) fn key(login: &LoginId, thread: &RemoteThread) -> PortalKey {
+    PortalKey { thread: thread.id.clone(), receiver: Some(login.clone()).filter(|_| !thread.is_group) }
+}
+
 /// Makes the room. Room creation is not idempotent in Matrix, so the alias is its key: "in use" means that it was made
 /// before, and it is adopted.
-async fn create(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) -> Result<Portal, StepError> {
-    let receiver = Some(login.clone()).filter(|_| !thread.is_group);
-    let key = PortalKey { thread: thread.id.clone(), receiver };
+pub(super) async fn create(
+    bridge: &Arc<Bridge>,
+    login: &LoginId,
+    thread: &RemoteThread,
+    with_user: bool,
+) -> Result<Portal, StepError> {
+    if !bridge.rooms.take(bridge.config.bridge.rooms_per_hour) {
+        return Err(StepError::Hold("too many rooms were made in the last hour"));
+    }
+    let key = key(login, thread);
     let mut portal = bridge.store.ensure_portal(&key).await?;
     let user = owner(bridge, login).await?;
-    let mut invite = vec![user.clone()];
+    let mut invite = if with_user { vec![user.clone()] } else { Vec::new() };
     for member in &thread.users {
         ghost::ensure(bridge, login, member).await?;
         invite.push(ghost::user_id(bridge, &member.id));
@@ -90,7 +156,9 @@ async fn create(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) ->
         }
         Err(HomeserverError::AliasInUse) => {
             let room = bridge.matrix.resolve_alias(&alias).await?.ok_or(StepError::Later("room alias"))?;
-            invite_quietly(bridge, &room, &user).await?;
+            if with_user {
+                invite_quietly(bridge, &room, &user, !thread.is_group).await?;
+            }
             tracing::info!(%room, "portal adopted");
             room
         }
@@ -99,7 +167,9 @@ async fn create(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) ->
     portal.room = Some(room.clone());
     portal.name = name;
     bridge.store.save_portal(&portal).await?;
-    bridge.store.note_login_in_thread(&key.thread, login).await?;
+    if with_user {
+        bridge.store.note_login_in_thread(&key.thread, login).await?;
+    }
     failpoint::hit("room-after-save");
     for member in &thread.users {
         bridge.matrix.ensure_joined(&ghost::user_id(bridge, &member.id), &room).await?;
@@ -108,6 +178,10 @@ async fn create(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) ->
     portal.members.sort();
     bridge.store.save_portal(&portal).await?;
     ghost::refresh_pictures(bridge, login, thread, &portal);
+    if thread.is_group {
+        let admins: Vec<_> = thread.admins.iter().map(|admin| (admin.clone(), true)).collect();
+        set_admins(bridge, &portal, &admins).await?;
+    }
     Ok(portal)
 }
 
@@ -149,19 +223,27 @@ fn new_room(
 }
 
 /// Invites the owner of a login that was not yet seen in this thread.
-async fn ensure_user(bridge: &Bridge, portal: &Portal, login: &LoginId) -> Result<(), StepError> {
+pub(super) async fn ensure_user(bridge: &Bridge, portal: &Portal, login: &LoginId) -> Result<(), StepError> {
     if bridge.store.logins_in_thread(&portal.key.thread).await?.contains(login) {
         return Ok(());
     }
     if let Some(room) = &portal.room {
-        invite_quietly(bridge, room, &owner(bridge, login).await?).await?;
+        invite_quietly(bridge, room, &owner(bridge, login).await?, portal.key.receiver.is_some()).await?;
     }
     Ok(bridge.store.note_login_in_thread(&portal.key.thread, login).await?)
 }
 
 /// Invites; someone who is in the room already is no error.
-async fn invite_quietly(bridge: &Bridge, room: &RoomId, user: &OwnedUserId) -> Result<(), StepError> {
-    match bridge.matrix.invite(room, user).await {
+async fn invite_quietly(bridge: &Bridge, room: &RoomId, user: &OwnedUserId, is_direct: bool) -> Result<(), StepError> {
+    let invited = match is_direct {
+        // Only an invitation that is sent as an event can say that the chat is a direct one.
+        true => {
+            let member = json!({"membership": "invite", "is_direct": true});
+            bridge.matrix.set_state(&Intent::Bot, room, "m.room.member", user.as_str(), &member, None).await.map(drop)
+        }
+        false => bridge.matrix.invite(room, user).await,
+    };
+    match invited {
         Err(error) if error.is_transient() => Err(error.into()),
         _ => Ok(()),
     }
@@ -214,6 +296,9 @@ pub async fn doubt_member(bridge: &Bridge, portal: PortalId, sender: &str) -> Re
 pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) -> Result<(), StepError> {
     let known = portal_for(bridge, login, &thread.id).await?;
     let Some(mut portal) = known else { return Ok(()) };
+    if portal.standing == Standing::Request && !thread.pending {
+        request::accepted(bridge, login, &mut portal).await?;
+    }
     let Some(room) = portal.room.clone() else { return Ok(()) };
     let name = name(thread);
     if portal.name != name && thread.title.is_some() {
@@ -225,6 +310,42 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
         update_members(bridge, login, &thread.users, &room, &mut portal).await?;
     }
     bridge.store.save_portal(&portal).await?;
+    if thread.is_group {
+        let admin = |member: &RemoteUserId| (member.clone(), thread.admins.contains(member));
+        set_admins(bridge, &portal, &portal.members.iter().map(admin).collect::<Vec<_>>()).await?;
+        if thread.image.as_ref().map(|image| &image.id) != portal.avatar_id.as_ref() && thread.image.is_some() {
+            ghost::refresh_pictures(bridge, login, thread, &portal);
+        }
+    }
+    Ok(())
+}
+
+/// Gives or takes the powers of a moderator. Nothing is sent when nothing changes.
+pub(super) async fn set_admins(
+    bridge: &Bridge,
+    portal: &Portal,
+    admins: &[(RemoteUserId, bool)],
+) -> Result<(), StepError> {
+    let Some(room) = &portal.room else { return Ok(()) };
+    if admins.is_empty() {
+        return Ok(());
+    }
+    let Some(mut levels) = bridge.matrix.state(room, "m.room.power_levels", "").await? else { return Ok(()) };
+    let before = levels.clone();
+    let Some(users) = levels.as_object_mut().map(|levels| levels.entry("users").or_insert_with(|| json!({}))) else {
+        return Ok(());
+    };
+    let Some(users) = users.as_object_mut() else { return Ok(()) };
+    for (admin, granted) in admins {
+        let user = ghost::user_id(bridge, admin);
+        match granted {
+            true => drop(users.insert(user.to_string(), json!(ADMIN_POWER))),
+            false => drop(users.remove(user.as_str())),
+        }
+    }
+    if levels != before {
+        bridge.matrix.set_state(&Intent::Bot, room, "m.room.power_levels", "", &levels, None).await?;
+    }
     Ok(())
 }
 

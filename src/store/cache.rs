@@ -149,6 +149,11 @@ impl Cache {
             | Write::Confirm { .. }
             | Write::Settle { .. }
             | Write::PutBack { .. }
+            | Write::Apply(_)
+            | Write::BeginHistories { .. }
+            | Write::AddHistoryPage { .. }
+            | Write::FinishHistory { .. }
+            | Write::AdvanceRead { .. }
             | Write::Prune { .. }
             | Write::SaveSession { .. }
             | Write::SetManagementRoom { .. } => {}

@@ -1,5 +1,6 @@
 //! The verbs of delivery: accept, read, intend, confirm, settle, put back, prune. Here is what durability rests on.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use data_encoding::BASE64;
@@ -11,7 +12,7 @@ use crate::domain::ids::{LaneKey, LoginId, RequestId, RowId, Timestamp};
 use crate::domain::record::{Cursor, InboxRow, Intended, NewRow, OutboxState, Settlement};
 
 /// What a payload's seal is for.
-const PAYLOAD: &str = "inbox payload";
+pub(super) const PAYLOAD: &str = "inbox payload";
 
 /// How long the keys of done rows and transactions are kept.
 const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -19,14 +20,14 @@ const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// What accepting did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Accepted {
-    /// The lanes that got rows, each once.
+    /// The lanes of the rows given, each once, whether the rows are new or known: to be woken.
     pub lanes: Vec<LaneKey>,
 }
 
 /// The head of a lane.
 #[derive(Clone, Debug, Default)]
 pub struct Ready {
-    /// Oldest first; none if the oldest waits.
+    /// Oldest first, without those that wait and what stands behind them.
     pub rows: Vec<InboxRow>,
     /// When the first row that waits may be tried again.
     pub retry_at: Option<Timestamp>,
@@ -116,11 +117,17 @@ impl Store {
 
     /// The oldest pending rows of a lane, up to `limit` and up to the first that waits for its next attempt.
     pub async fn ready_rows(&self, lane: &LaneKey, limit: i64, now: Timestamp) -> Result<Ready, StoreError> {
-        let mut rows: Vec<(InboxRow, Option<Timestamp>)> = read!(self, delivery::pending_rows(lane, limit))?;
-        let waiting = rows.iter().position(|(_, retry_at)| retry_at.is_some_and(|at| at > now));
-        let retry_at = waiting.and_then(|index| rows[index].1);
-        rows.truncate(waiting.unwrap_or(rows.len()));
-        Ok(Ready { rows: rows.into_iter().map(|(row, _)| self.opened(row)).collect(), retry_at })
+        let mut pending: Vec<(InboxRow, Option<Timestamp>)> = read!(self, delivery::pending_rows(lane, limit))?;
+        let is_full = i64::try_from(pending.len()).is_ok_and(|count| count == limit);
+        let mut ready = ready(lane, pending, now);
+        if ready.0.is_empty() && ready.1.is_some() && is_full && lane.is_incoming() {
+            // What others have heard may stand behind all that waits.
+            pending = read!(self, delivery::pending_rows(lane, limit.saturating_mul(64)))?;
+            ready = self::ready(lane, pending, now);
+            ready.0.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        }
+        let (rows, retry_at) = ready;
+        Ok(Ready { rows: rows.into_iter().map(|row| self.opened(row)).collect(), retry_at })
     }
 
     /// Writes requests down before they are sent, and says of each, in the order given, what is known of it.
@@ -188,6 +195,34 @@ impl Store {
     pub(super) async fn done(&self, write: Write) -> Result<(), StoreError> {
         self.write(write).await.map(|_| ())
     }
+}
+
+/// The rows that may be handled now, and when the first of the others may. Order is kept per source: behind a row that
+/// waits, everything of the same source waits. The source of what came from Instagram is the login that heard it.
+fn ready(
+    lane: &LaneKey,
+    pending: Vec<(InboxRow, Option<Timestamp>)>,
+    now: Timestamp,
+) -> (Vec<InboxRow>, Option<Timestamp>) {
+    fn source<'a>(lane: &LaneKey, row: &'a InboxRow) -> &'a str {
+        if lane.is_incoming() { row.dedup_key.split('/').next().unwrap_or_default() } else { "" }
+    }
+    let mut blocked: HashSet<String> = HashSet::new();
+    let (mut rows, mut first) = (Vec::new(), None::<Timestamp>);
+    for (row, retry_at) in pending {
+        let source = source(lane, &row);
+        if blocked.contains(source) {
+            continue;
+        }
+        match retry_at.filter(|at| *at > now) {
+            Some(at) => {
+                first = Some(first.map_or(at, |known| known.min(at)));
+                blocked.insert(source.to_owned());
+            }
+            None => rows.push(row),
+        }
+    }
+    (rows, first)
 }
 
 /// PostgreSQL stores no NUL. A row must not be refused for one: the other side would deliver it for ever. (The payload

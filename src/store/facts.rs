@@ -5,8 +5,8 @@ use ruma::{EventId, RoomId};
 use super::error::StoreError;
 use super::write::{Answer, Write};
 use super::{Readers, Store, postgres, read, sqlite};
-use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, PortalKey, RemoteUserId, ThreadId};
-use crate::domain::record::{Ghost, Mapping, Portal};
+use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
+use crate::domain::record::{Effect, Ghost, Mapping, Portal, Reacted};
 
 impl Store {
     /// The portal of a key.
@@ -138,5 +138,45 @@ impl Store {
         context: &ClientContext,
     ) -> Result<Option<Mapping>, StoreError> {
         read!(self, facts::mapping_of_context(portal, context))
+    }
+
+    /// The last event of a portal that is not younger than a time and does not come from a sender.
+    pub async fn last_mapping(
+        &self,
+        portal: PortalId,
+        not_after: Timestamp,
+        not_from: &str,
+    ) -> Result<Option<Mapping>, StoreError> {
+        read!(self, facts::last_mapping(portal, not_after, not_from))
+    }
+
+    /// Events that are due to be redacted, because what they show disappears.
+    pub async fn due_redactions(&self, now: Timestamp) -> Result<Vec<Mapping>, StoreError> {
+        read!(self, facts::due_redactions(now))
+    }
+
+    /// Everybody's reaction to an item.
+    pub async fn reactions_of_item(&self, portal: PortalId, item: &ItemId) -> Result<Vec<Reacted>, StoreError> {
+        read!(self, facts::reactions_of_item(portal, item))
+    }
+
+    /// The reaction that an event shows.
+    pub async fn reaction_of_event(&self, event: &EventId) -> Result<Option<Reacted>, StoreError> {
+        read!(self, facts::reaction_of_event(event))
+    }
+
+    /// Applies a change before it is made on the other side, whose echo is then no news.
+    pub async fn apply(&self, effect: Effect) -> Result<(), StoreError> {
+        self.done(Write::Apply(effect)).await
+    }
+
+    /// How far somebody has read.
+    pub async fn read_position(&self, portal: PortalId, user: &RemoteUserId) -> Result<Option<Timestamp>, StoreError> {
+        read!(self, facts::read_position(portal, user))
+    }
+
+    /// Records how far somebody has read; less than is known changes nothing.
+    pub async fn advance_read(&self, portal: PortalId, user: &RemoteUserId, at: Timestamp) -> Result<(), StoreError> {
+        self.done(Write::AdvanceRead { portal, user: user.clone(), at }).await
     }
 }

@@ -23,6 +23,9 @@ pub(super) mod delivery;
 #[path = "statements/facts.rs"]
 pub(super) mod facts;
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]
+#[path = "statements/history.rs"]
+pub(super) mod history;
+#[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]
 #[path = "statements/readers.rs"]
 mod readers;
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]
@@ -61,6 +64,11 @@ impl Source {
         }
         Ok(connection)
     }
+}
+
+/// Whether the address can be read.
+pub(super) fn check_address(uri: &str) -> Result<(), StoreError> {
+    PgConnectOptions::from_str(uri).map(drop).map_err(|error| StoreError::BadAddress(error.to_string()))
 }
 
 /// Opens the database named by `uri` for the writer and the readers.

@@ -7,21 +7,27 @@ use super::error::StoreError;
 use crate::domain::ids::{
     ClientContext, ItemId, LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RowId, ThreadId, Timestamp,
 };
-use crate::domain::record::{Ghost, InboxRow, Login, LoginState, Mapping, Origin, Portal};
+use crate::domain::record::{
+    Ghost, History, HistoryKind, InboxRow, Login, LoginState, Mapping, Origin, Portal, Reacted, Standing,
+};
 
-/// id, thread, receiver, room, name, avatar_id, members
-pub(super) type PortalRow = (i64, String, String, Option<String>, Option<String>, Option<String>, String);
+/// id, thread, receiver, room, name, avatar_id, members, relay, standing
+pub(super) type PortalRow =
+    (i64, String, String, Option<String>, Option<String>, Option<String>, String, Option<String>, String);
 /// id, username, full_name, avatar_id, avatar, displayname, fetched_at
 pub(super) type GhostRow = (String, String, String, Option<String>, Option<String>, String, i64);
 /// id, user_id, username, state, reason, created_at
 pub(super) type LoginRow = (String, String, String, String, Option<String>, i64);
-/// portal, item, part, event, sender, client_context, sent_at
-pub(super) type MessageRow = (i64, String, i64, String, String, Option<String>, i64);
+/// portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+pub(super) type MessageRow =
+    (i64, String, i64, String, String, Option<String>, i64, Option<String>, Option<String>, i64, Option<i64>);
+/// portal, item, sender, event, emoji
+pub(super) type ReactionRow = (i64, String, String, String, String);
 /// id, lane, origin, dedup_key, payload, attempts, accepted_at, retry_at
 pub(super) type PendingRow = (i64, String, String, String, Option<String>, i64, i64, Option<i64>);
 
 pub(super) fn portal(row: PortalRow) -> Result<Portal, StoreError> {
-    let (id, thread, receiver, room, name, avatar_id, members) = row;
+    let (id, thread, receiver, room, name, avatar_id, members, relay, standing) = row;
     let members: Vec<RemoteUserId> =
         serde_json::from_str(&members).map_err(|_| StoreError::corrupt("portal", "members", &id))?;
     let room = room.map(OwnedRoomId::try_from).transpose();
@@ -35,6 +41,8 @@ pub(super) fn portal(row: PortalRow) -> Result<Portal, StoreError> {
         name,
         avatar_id,
         members,
+        relay: relay.map(LoginId::new),
+        standing: standing_of(&standing).ok_or_else(|| StoreError::corrupt("portal", "standing", &id))?,
     })
 }
 
@@ -64,7 +72,7 @@ pub(super) fn login(row: LoginRow) -> Result<Login, StoreError> {
 }
 
 pub(super) fn mapping(row: MessageRow) -> Result<Mapping, StoreError> {
-    let (portal, item, part, event, sender, client_context, sent_at) = row;
+    let (portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at) = row;
     let event = OwnedEventId::try_from(event).map_err(|_| StoreError::corrupt("message", "event", &item))?;
     Ok(Mapping {
         portal: PortalId(portal),
@@ -74,7 +82,17 @@ pub(super) fn mapping(row: MessageRow) -> Result<Mapping, StoreError> {
         sender,
         client_context: client_context.map(ClientContext::new),
         at: Timestamp(sent_at),
+        kind,
+        digest,
+        unsent: unsent != 0,
+        redact_at: redact_at.map(Timestamp),
     })
+}
+
+pub(super) fn reaction(row: ReactionRow) -> Result<Reacted, StoreError> {
+    let (portal, item, sender, event, emoji) = row;
+    let event = OwnedEventId::try_from(event).map_err(|_| StoreError::corrupt("reaction", "event", &item))?;
+    Ok(Reacted { portal: PortalId(portal), item: ItemId::new(item), sender: RemoteUserId::new(sender), event, emoji })
 }
 
 pub(super) fn pending(row: PendingRow) -> Result<(InboxRow, Option<Timestamp>), StoreError> {
@@ -109,6 +127,7 @@ pub(super) fn origin_text(origin: Origin) -> &'static str {
         Origin::Matrix => "matrix",
         Origin::Instagram { reconciled: false } => "instagram",
         Origin::Instagram { reconciled: true } => "reconciled",
+        Origin::History => "history",
     }
 }
 
@@ -117,6 +136,7 @@ fn origin_of(text: &str) -> Option<Origin> {
         "matrix" => Some(Origin::Matrix),
         "instagram" => Some(Origin::Instagram { reconciled: false }),
         "reconciled" => Some(Origin::Instagram { reconciled: true }),
+        "history" => Some(Origin::History),
         _ => None,
     }
 }
@@ -135,6 +155,43 @@ fn login_state(text: &str) -> Option<LoginState> {
         "logged_out" => Some(LoginState::LoggedOut),
         "action_required" => Some(LoginState::ActionRequired),
         _ => None,
+    }
+}
+
+pub(super) fn standing_text(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Open => "open",
+        Standing::Request => "request",
+        Standing::Declined => "declined",
+    }
+}
+
+fn standing_of(text: &str) -> Option<Standing> {
+    match text {
+        "open" => Some(Standing::Open),
+        "request" => Some(Standing::Request),
+        "declined" => Some(Standing::Declined),
+        _ => None,
+    }
+}
+
+/// thread, login, kind, wanted, fetched, cursor
+pub(super) type HistoryRow = (String, String, String, i64, i64, Option<String>);
+
+pub(super) fn history(row: HistoryRow) -> Result<History, StoreError> {
+    let (thread, login, kind, wanted, fetched, cursor) = row;
+    let kind = match kind.as_str() {
+        "first" => HistoryKind::First,
+        "more" => HistoryKind::More,
+        _ => return Err(StoreError::corrupt("history", "kind", &thread)),
+    };
+    Ok(History { thread: ThreadId::new(thread), login: LoginId::new(login), kind, wanted, fetched, cursor })
+}
+
+pub(super) fn history_kind_text(kind: HistoryKind) -> &'static str {
+    match kind {
+        HistoryKind::First => "first",
+        HistoryKind::More => "more",
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) mod accounts;
 pub(super) mod delivery;
 #[path = "statements/facts.rs"]
 pub(super) mod facts;
+#[path = "statements/history.rs"]
+pub(super) mod history;
 #[path = "statements/readers.rs"]
 mod readers;
 #[path = "statements/writer.rs"]
@@ -46,6 +48,11 @@ impl Source {
     async fn connect(&self) -> Result<Conn, StoreError> {
         Ok(self.options.connect().await?)
     }
+}
+
+/// Whether the address can be read.
+pub(super) fn check_address(uri: &str) -> Result<(), StoreError> {
+    SqliteConnectOptions::from_str(uri).map(drop).map_err(|error| StoreError::BadAddress(error.to_string()))
 }
 
 /// Opens the file named by `uri` for the writer and the readers.

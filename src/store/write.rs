@@ -5,8 +5,10 @@ use tokio::sync::oneshot;
 
 use super::delivery::Accepted;
 use super::error::StoreError;
-use crate::domain::ids::{LoginId, PortalId, PortalKey, RequestId, RowId, ThreadId, Timestamp};
-use crate::domain::record::{Cursor, Ghost, Intended, Login, LoginState, NewRow, OutboxState, Portal, Settlement};
+use crate::domain::ids::{LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, ThreadId, Timestamp};
+use crate::domain::record::{
+    Cursor, Effect, Ghost, History, Intended, Login, LoginState, NewRow, OutboxState, Portal, Settlement,
+};
 
 /// What the writer is sent.
 pub(super) enum Message {
@@ -34,6 +36,11 @@ pub(super) enum Write {
     EnsurePortal(PortalKey),
     SavePortal(Portal),
     RemovePortal(PortalId),
+    Apply(Effect),
+    AdvanceRead { portal: PortalId, user: RemoteUserId, at: Timestamp },
+    BeginHistories { histories: Vec<History>, first: Option<(LoginId, Cursor)> },
+    AddHistoryPage { history: History, items: Vec<(String, String)> },
+    FinishHistory { thread: ThreadId, login: LoginId, lane: LaneKey, now: Timestamp },
     NoteLogin { thread: ThreadId, login: LoginId },
     ForgetLogin { thread: ThreadId, login: LoginId },
     SaveGhost(Ghost),

@@ -134,3 +134,30 @@ async fn nonsense_instead_of_a_session_is_answered_with_a_cure() {
     assert!(answer.contains("sessionid"), "{answer}");
     assert!(!answer.contains("hunter2"), "{answer}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_pasted_after_a_restart_logs_in_and_does_not_stay_in_the_room() {
+    let mut world = World::start_logged_out(&Setup::default()).await;
+    world.command("login").await;
+    world.bridge.kill();
+    world.bridge.start();
+    world.bridge.wait_until_ready().await;
+    let answer = world.command(&format!("sessionid={}", world.anna_account.sessionid.clone())).await;
+    assert!(answer.starts_with("Logged in"), "{answer}");
+    let left = |world: &World| {
+        let events = world.homeserver.events(world.management_room());
+        let text = serde_json::to_string(&events).unwrap();
+        (!text.contains(&world.anna_account.sessionid)).then_some(())
+    };
+    world.until("the secret is gone", left).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_refused_for_a_moment_is_still_the_right_one() {
+    let mut world = World::start_logged_out(&Setup::default()).await;
+    world.command("help").await;
+    world.homeserver.inject("/send/m.room.message", 2, homeserver_sim::Fault::Status(503));
+    let session = world.anna_account.sessionid.clone();
+    let answer = world.command(&format!("login {session}")).await;
+    assert!(answer.starts_with("Logged in"), "{answer}");
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use instagram_sim::{CursorRefusal, Fault};
+use serde_json::json;
 
 use crate::world::{DEADLINE, Setup, World};
 
@@ -222,4 +223,36 @@ async fn a_fault_at_instagram_holds_back_and_loses_nothing() {
         world.homeserver.send_text(&room, &world.anna.id, &format!("out {n}")).unwrap();
     }
     world.expect_written(&thread, &world.anna_account, &numbered("out", 5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_that_is_refused_for_a_moment_is_said_later() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.homeserver.inject("/send/m.room.message", 1, homeserver_sim::Fault::Status(503));
+    let file = json!({"msgtype": "m.file", "body": "a.pdf", "url": "https://not.an/mxc"});
+    world.homeserver.send(&room, &world.anna.id, "m.room.message", &file).unwrap();
+    let said =
+        |world: &World| world.said_by(&room, &world.bot()).into_iter().find(|text| text.contains("was not sent"));
+    world.until("the notice", said).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trouble_of_one_login_hides_nothing_from_another() {
+    let world = World::start().await;
+    let carol_account = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let carol = world.log_in("carol", &carol_account).await;
+    let members = [world.anna_account.pk, carol_account.pk, world.bob.pk];
+    let thread = world.sim.create_thread(&members, Some("Friends")).unwrap();
+    world.sim.inject_on(world.anna_account.pk, "/direct_v2/threads/", Fault::RateLimit, u32::MAX).unwrap();
+    world.sim.send_text(world.bob.pk, &thread, "hello").unwrap();
+    let key = format!("dev.puppetgram://instagram/{thread}");
+    let shown = |world: &World| {
+        let rooms = world.homeserver.rooms_of(&carol.id);
+        rooms.into_iter().find(|room| {
+            world.homeserver.state(room, "m.bridge", &key).is_some() && world.event(room, "hello").is_some()
+        })
+    };
+    world.until("Carol's message", shown).await;
 }

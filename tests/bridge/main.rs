@@ -2,9 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod chats;
 mod commands;
 mod faults;
 mod groups;
+mod history;
+mod items;
+mod kinds;
+mod media;
 mod text;
 #[expect(dead_code, reason = "the crash tests use the rest")]
 mod world;

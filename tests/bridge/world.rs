@@ -204,13 +204,24 @@ pub(crate) struct Setup {
     pub(crate) forget_transactions: bool,
     /// Further lines for the `instagram:` section.
     pub(crate) instagram: String,
+    /// Lines of the `bridge:` section.
+    pub(crate) bridge: String,
+    /// Further sections.
+    pub(crate) sections: String,
     /// Environment of the bridge.
     pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { retention: 20_000, forget_transactions: false, instagram: String::new(), environment: Vec::new() }
+        Self {
+            retention: 20_000,
+            forget_transactions: false,
+            instagram: String::new(),
+            bridge: String::new(),
+            sections: String::new(),
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -227,9 +238,17 @@ impl BridgeProcess {
         let directory = tempfile::tempdir().unwrap();
         let ca = directory.path().join("ca.pem");
         fs::write(&ca, sim.ca_pem()).unwrap();
-        let config = config(sim, homeserver, port, &ca, directory.path(), &setup.instagram);
+        let config = config(sim, homeserver, port, &ca, directory.path(), setup);
         fs::write(directory.path().join("config.yaml"), config).unwrap();
         Self { directory, port, environment: setup.environment.clone(), child: None }
+    }
+
+    /// Memory that it holds, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let id = self.child.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Where config, database and log are.
@@ -326,7 +345,8 @@ impl Drop for BridgeProcess {
     }
 }
 
-fn config(sim: &Sim, homeserver: &Homeserver, port: u16, ca: &Path, directory: &Path, instagram: &str) -> String {
+fn config(sim: &Sim, homeserver: &Homeserver, port: u16, ca: &Path, directory: &Path, setup: &Setup) -> String {
+    let Setup { instagram, bridge, sections, .. } = setup;
     let domain = homeserver.server_name();
     format!(
         r#"
@@ -355,6 +375,10 @@ instagram:
   min_send_interval: 0s
   jitter: 0
 {instagram}
+bridge:
+  command_prefix: "!ig"
+{bridge}
+{sections}
 logging:
   level: debug
 "#,

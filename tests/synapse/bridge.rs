@@ -134,6 +134,7 @@ instagram:
   realtime_address: {realtime}
   ca_file: {ca}
   media_hosts: ["{media}"]
+  min_send_interval: 0s
 logging:
   level: debug
 "#,

@@ -136,3 +136,31 @@ pub(crate) async fn restart_of_everything(world: &mut World) {
     world.bridge.wait_until_ready().await;
     close(world, &chats, 1, 0).await;
 }
+
+/// Every kind of item goes through a real homeserver, and becomes the events of the table that the bridge's own tests
+/// compare field by field.
+pub(crate) async fn every_kind(world: &mut World) {
+    const TABLE: &str = include_str!("../bridge/items.json");
+    let table: std::collections::BTreeMap<String, Vec<serde_json::Value>> = serde_json::from_str(TABLE).unwrap();
+    let chat = world.chat().await;
+    let mut expected = vec!["m.room.message m.text".to_owned()];
+    let name = |kind: &serde_json::Value, msgtype: &serde_json::Value| {
+        format!("{} {}", kind.as_str().unwrap_or_default(), msgtype.as_str().unwrap_or_default())
+    };
+    for kind in instagram_sim::kinds::all() {
+        world.sim.send_item(chat.other.pk, &chat.thread, kind.item(&world.sim)).unwrap();
+        expected.extend(table[kind.name].iter().map(|event| name(&event["type"], &event["content"]["msgtype"])));
+    }
+    world.sim.send_text(chat.other.pk, &chat.thread, "end").unwrap();
+    world
+        .anna
+        .wait_for(DEADLINE, |seen| seen.said_by(&chat.room, &chat.ghost).last().filter(|text| *text == "end").cloned())
+        .await
+        .unwrap();
+    let events = world.anna.history(&chat.room).await.unwrap();
+    let of_ghost = events.iter().filter(|event| event["sender"] == chat.ghost.as_str() && event["state_key"].is_null());
+    let mut shown: Vec<String> = of_ghost.map(|event| name(&event["type"], &event["content"]["msgtype"])).collect();
+    shown.pop();
+    assert_eq!(shown, expected);
+    eprintln!("{} kinds, {} events", table.len(), shown.len());
+}

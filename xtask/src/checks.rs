@@ -8,6 +8,14 @@ use anyhow::{Context as _, bail};
 use tokio::time::Instant;
 use xtask::servers::{Environment, Postgres, environment};
 
+/// How thorough.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// 200 deaths in each of the tests that kill, and an outage of 120 s more: some 15 minutes longer.
+    #[arg(long)]
+    long: bool,
+}
+
 /// What became of one step.
 struct Step {
     name: String,
@@ -59,7 +67,7 @@ impl Steps {
 }
 
 /// Runs all steps. Lints and format do not keep the tests from running.
-pub(crate) async fn run() -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut steps = Steps::default();
     steps.step("cargo fmt --all --check", cargo(&["fmt", "--all", "--check"], &[])).await;
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
@@ -68,7 +76,10 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     if let Some(environment) = steps.step("environment", prepare()).await
         && let Some(postgres) = steps.step("start PostgreSQL", start_postgres()).await
     {
-        let variables = variables(&environment, &postgres);
+        let mut variables = variables(&environment, &postgres);
+        if options.long {
+            variables.extend([("PUPPETGRAM_KILLS", "200".into()), ("PUPPETGRAM_LONG", "1".into())]);
+        }
         steps.step("cargo test --workspace", cargo(&["test", "--workspace", "--no-fail-fast"], &variables)).await;
         steps.step("stop the servers", async { Ok((drop(postgres), None)) }).await;
     }

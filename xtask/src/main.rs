@@ -20,7 +20,7 @@ enum Command {
     /// A conversation between a real Synapse and a simulated Instagram, to watch and to join
     Demo(demo::Options),
     /// Format, lints, licences and all tests, against real servers
-    Test,
+    Test(checks::Options),
     /// Print figures: throughput, cost, latency, memory, start-up
     Bench(bench::Options),
 }
@@ -31,7 +31,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.command {
         Command::Demo(options) => runtime.block_on(demo::run(&options)),
-        Command::Test => runtime.block_on(until_signal(checks::run())),
+        Command::Test(options) => runtime.block_on(until_signal(checks::run(&options))),
         Command::Bench(options) => runtime.block_on(bench::run(&options)).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -124,13 +124,18 @@ impl Client {
 
     /// All texts of a user in a room, oldest first, as the homeserver's history has them; independent of `/sync`.
     pub async fn messages(&self, room: &str, user: &str) -> anyhow::Result<Vec<String>> {
+        Ok(texts(&self.history(room).await?, user))
+    }
+
+    /// All events of a room, oldest first.
+    pub async fn history(&self, room: &str) -> anyhow::Result<Vec<Value>> {
         let mut all = Vec::new();
         let mut from = String::new();
         loop {
             let path = format!("v3/rooms/{}/messages?dir=f&limit=500{from}", encode(room));
             let page = self.api.call(Method::GET, &path, None).await?;
             all.extend(page["chunk"].as_array().context("no chunk")?.iter().cloned());
-            let Some(end) = page["end"].as_str() else { return Ok(texts(&all, user)) };
+            let Some(end) = page["end"].as_str() else { return Ok(all) };
             from = format!("&from={}", encode(end));
         }
     }

@@ -159,9 +159,85 @@ impl Homeserver {
         sent.map(|id| id.to_string()).map_err(|error| anyhow::anyhow!(error.error))
     }
 
+    /// Lets a joined user set a state event; gives its id.
+    pub fn set_state(
+        &self,
+        room: &str,
+        sender: &str,
+        event_type: &str,
+        key: &str,
+        event: &Value,
+    ) -> anyhow::Result<String> {
+        let draft = Draft {
+            sender: sender.into(),
+            kind: event_type.into(),
+            state_key: Some(key.into()),
+            content: content(event),
+            at: clock::now_ms(),
+        };
+        let sent = self.sim.change(|world| world.send(room, draft, None));
+        sent.map(|id| id.to_string()).map_err(|error| anyhow::anyhow!(error.error))
+    }
+
     /// Lets a joined user send a text; gives the event's id.
     pub fn send_text(&self, room: &str, sender: &str, body: &str) -> anyhow::Result<String> {
         self.send(room, sender, "m.room.message", &json!({ "msgtype": "m.text", "body": body }))
+    }
+
+    /// Puts a file into the media store; gives its address.
+    pub fn add_media(&self, bytes: impl Into<axum::body::Bytes>, content_type: &str) -> String {
+        let id = ids::random("", 24);
+        let uri = format!("mxc://{}/{id}", self.server_name());
+        let medium = crate::world::Medium { bytes: Some(bytes.into()), content_type: content_type.to_owned() };
+        self.sim.world().media.insert(id, medium);
+        uri
+    }
+
+    /// A file of the media store and its type.
+    pub fn media(&self, uri: &str) -> Option<(axum::body::Bytes, String)> {
+        let id = uri.rsplit('/').next()?;
+        let medium = self.sim.world().media.get(id).cloned()?;
+        Some((medium.bytes?, medium.content_type))
+    }
+
+    /// Lets a joined user redact an event; gives the redaction's id.
+    pub fn redact(&self, room: &str, sender: &str, event: &str) -> anyhow::Result<String> {
+        let draft = Draft {
+            sender: sender.into(),
+            kind: "m.room.redaction".into(),
+            state_key: None,
+            content: content(&json!({ "redacts": event })),
+            at: clock::now_ms(),
+        };
+        let sent = self.sim.change(|world| world.redact(room, event, draft, None));
+        sent.map(|id| id.to_string()).map_err(|error| anyhow::anyhow!(error.error))
+    }
+
+    /// Lets a joined user read up to an event.
+    pub fn mark_read(&self, room: &str, user: &str, event: &str) -> anyhow::Result<()> {
+        let read = self.sim.change(|world| world.set_receipt(room, &user.into(), event, clock::now_ms()));
+        read.map_err(|error| anyhow::anyhow!(error.error))
+    }
+
+    /// Lets a joined user type, or stop.
+    pub fn set_typing(&self, room: &str, user: &str, typing: bool) -> anyhow::Result<()> {
+        let until = typing.then(|| clock::now_ms() + 30_000);
+        self.sim
+            .change(|world| world.set_typing(room, &user.into(), until))
+            .map_err(|error| anyhow::anyhow!(error.error))
+    }
+
+    /// The event that a user has read up to.
+    pub fn receipt_of(&self, room: &str, user: &str) -> Option<String> {
+        self.sim.world().rooms.get(room)?.receipts.get(user).map(|(event, _)| event.to_string())
+    }
+
+    /// Who types in a room now.
+    pub fn typing_in(&self, room: &str) -> Vec<String> {
+        let now = clock::now_ms();
+        let world = self.sim.world();
+        let typing = world.rooms.get(room).map(|room| room.typing.iter());
+        typing.into_iter().flatten().filter(|(_, until)| **until > now).map(|(user, _)| user.to_string()).collect()
     }
 
     /// Every event of a room, oldest first, in the client format.

@@ -1,6 +1,13 @@
 //! The HTTPS API: routes, credentials, recording and HTTP faults around the endpoints.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -10,6 +17,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
+use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
@@ -21,8 +29,13 @@ mod broadcast;
 mod credentials;
 mod direct;
 mod form;
+mod group;
+mod gzip;
 mod listener;
 mod media;
+mod recipients;
+mod thread;
+mod upload;
 
 pub(crate) use self::credentials::parse_bearer;
 
@@ -73,6 +86,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/users/{user}/info_stream/", get(accounts::info).post(accounts::info))
         .route("/api/v1/users/{user}/usernameinfo/", get(accounts::info_by_name))
         .route("/api/v1/users/search/", get(accounts::search))
+        .route("/api/v1/clips/item/", get(accounts::clip))
         .route("/api/v1/launcher/sync/", post(accounts::launcher_sync))
         .route("/api/v1/qe/sync/", post(accounts::launcher_sync))
         .route("/api/v1/direct_v2/inbox/", get(direct::inbox))
@@ -81,27 +95,49 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/direct_v2/get_presence/", get(direct::presence))
         .route("/api/v1/direct_v2/get_presence_active_now/", get(direct::presence))
         .route("/api/v1/direct_v2/has_interop_upgraded/", get(direct::has_interop_upgraded))
-        .route("/api/v1/direct_v2/ranked_recipients/", get(direct::ranked_recipients))
-        .route("/api/v1/direct_v2/create_group_thread/", post(direct::create_group))
+        .route("/api/v1/direct_v2/ranked_recipients/", get(recipients::ranked))
+        .route("/api/v1/direct_v2/create_group_thread/", post(group::create))
         .route("/api/v1/direct_v2/threads/get_by_participants/", get(direct::by_participants))
         .route("/api/v1/direct_v2/threads/{thread}/", get(direct::thread))
-        .route("/api/v1/direct_v2/threads/{thread}/approve/", post(direct::approve))
-        .route("/api/v1/direct_v2/threads/{thread}/update_title/", post(direct::update_title))
-        .route("/api/v1/direct_v2/threads/{thread}/leave/", post(direct::leave))
-        .route("/api/v1/direct_v2/threads/{thread}/mute/", post(direct::nothing_to_do))
-        .route("/api/v1/direct_v2/threads/{thread}/unmute/", post(direct::nothing_to_do))
+        .route("/api/v1/direct_v2/threads/{thread}/media/", get(thread::media))
+        .route("/api/v1/direct_v2/threads/{thread}/update_title/", post(group::update_title))
+        .route("/api/v1/direct_v2/threads/{thread}/leave/", post(group::leave))
+        .route("/api/v1/direct_v2/threads/approve_multiple/", post(thread::approve_multiple))
+        .route("/api/v1/direct_v2/threads/decline_multiple/", post(thread::decline_multiple))
+        .route("/api/v1/direct_v2/threads/decline_all/", post(thread::decline_all))
+        .route("/api/v1/direct_v2/spam_inbox/", get(thread::spam_inbox))
+        .route("/api/v1/direct_v2/fetch_and_subscribe_presence/", post(direct::presence))
+        .route("/graphql_www", post(group::graphql))
         .route("/api/v1/direct_v2/threads/{thread}/items/{item}/delete/", post(direct::delete_item))
         .route("/api/v1/direct_v2/threads/{thread}/items/{item}/edit/", post(direct::edit_item))
         .route("/api/v1/direct_v2/threads/{thread}/items/{item}/seen/", post(direct::seen))
         .route("/api/v1/direct_v2/threads/broadcast/{kind}/", post(broadcast::broadcast));
+    let of_thread = |router: Router<Arc<Shared>>, action: &str, handler| {
+        router.route(&format!("/api/v1/direct_v2/threads/{{thread}}/{action}/"), handler)
+    };
+    let known = thread::ACTIONS.iter().fold(known, |all, action| of_thread(all, action, post(thread::treat)));
+    let known = group::ACTIONS.iter().fold(known, |all, action| of_thread(all, action, post(group::change)));
     known
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_endpoint)
         .layer(middleware::from_fn_with_state(shared.clone(), logged_in))
+        .merge(uploads(&shared))
         // Media needs no credentials: its address is signed.
         .route("/v/t51.2885-19/{file}", get(media::picture))
+        .route("/v/t1.15752-9/{file}", get(media::file))
         .layer(middleware::from_fn_with_state(shared.clone(), recorded))
         .with_state(shared)
+}
+
+/// The upload host, which is the same listener.
+fn uploads(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    let route = |router: Router<Arc<Shared>>, kind: &str| {
+        router.route(&format!("/{kind}/{{entity}}"), get(upload::offset).post(upload::receive))
+    };
+    (upload::KINDS.into_iter())
+        .fold(Router::new(), route)
+        .layer(middleware::from_fn_with_state(shared.clone(), logged_in))
+        .layer(middleware::from_fn(upload::edge))
 }
 
 async fn no_such_endpoint() -> Response {
@@ -113,7 +149,20 @@ async fn no_such_endpoint() -> Response {
 /// Remembers every request with its answer's status.
 async fn recorded(State(shared): App, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
+    let read = Arc::new(AtomicU64::new(0));
+    let (text, body) = if upload::is_upload(parts.uri.path()) {
+        // Uploads pass through, however large they are.
+        let read = read.clone();
+        let counted = body.into_data_stream().inspect(move |part| {
+            let size = part.as_ref().map_or(0, |part| part.len() as u64);
+            read.fetch_add(size, Ordering::Relaxed);
+        });
+        (String::new(), Body::from_stream(counted))
+    } else {
+        let bytes = to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
+        read.store(bytes.len() as u64, Ordering::Relaxed);
+        (String::from_utf8_lossy(&bytes).into_owned(), Body::from(bytes))
+    };
     let headers = parts.headers.iter();
     let mut record = RecordedRequest {
         method: parts.method.to_string(),
@@ -123,11 +172,13 @@ async fn recorded(State(shared): App, request: Request, next: Next) -> Response 
         headers: headers
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
             .collect(),
-        body: String::from_utf8_lossy(&body).into_owned(),
+        body: text,
+        body_size: 0,
         status: 0,
         known: true,
     };
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let response = next.run(Request::from_parts(parts, body)).await;
+    record.body_size = read.load(Ordering::Relaxed);
     record.status = response.status().as_u16();
     record.known = response.extensions().get::<NoSuchEndpoint>().is_none();
     record.pk = response.extensions().get::<Viewer>().map(|viewer| viewer.pk);

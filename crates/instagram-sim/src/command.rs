@@ -4,10 +4,13 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+mod attachment;
+
 use crate::{
     error::SimError,
     world::{
         World,
+        reaction::Mark,
         send::{NewItem, Sent},
     },
 };
@@ -41,9 +44,12 @@ pub(crate) fn send_item(world: &mut World, pk: u64, fields: &Fields, echo_at_us:
         return refusal(404, "Thread does not exist", context);
     }
     let kind = fields.get("item_type").map(String::as_str).unwrap_or_default();
+    if let Some(sent) = context.and_then(|context| world.sent_before(pk, thread, context)) {
+        return accepted(&sent, thread, context);
+    }
     let result = match kind {
         "reaction" => return react(world, pk, thread, fields),
-        _ => new_item(world, thread, kind, fields).map(|new| world.add_item(pk, thread, new, echo_at_us)),
+        _ => new_item(world, pk, thread, kind, fields).map(|new| world.add_item(pk, thread, new, echo_at_us)),
     };
     match result {
         Ok(Ok(sent)) => accepted(&sent, thread, context),
@@ -52,10 +58,14 @@ pub(crate) fn send_item(world: &mut World, pk: u64, fields: &Fields, echo_at_us:
     }
 }
 
-fn new_item(world: &World, thread: &str, kind: &str, fields: &Fields) -> Result<NewItem, String> {
+fn new_item(world: &mut World, pk: u64, thread: &str, kind: &str, fields: &Fields) -> Result<NewItem, String> {
     let get = |key: &str| fields.get(key).map(String::as_str);
     let mut content = Map::new();
     let mut text = None;
+    if kind.ends_with("_attachment") {
+        let (item_type, content) = attachment::uploaded(world, pk, kind, fields)?;
+        return Ok(whole(world, thread, item_type, None, content, fields));
+    }
     match kind {
         "text" => {
             let given = get("text").filter(|text| !text.is_empty()).ok_or("text is required")?;
@@ -86,20 +96,47 @@ fn new_item(world: &World, thread: &str, kind: &str, fields: &Fields) -> Result<
             let profile = crate::world::view::user(world, account, false);
             content.insert("profile".into(), profile);
         }
-        "media_share" | "animated_media" => {
-            let id = get("media_id").or(get("id")).ok_or("media_id is required")?;
-            content.insert(kind.into(), json!({ "id": id }));
+        "media_share" => {
+            let id = get("media_id").ok_or("media_id is required")?;
+            text = get("text").filter(|text| !text.is_empty()).map(str::to_owned);
+            content.insert(kind.into(), attachment::post(world, id));
         }
-        "reel_share" | "story_share" => drop(content.insert(kind.into(), json!({ "text": get("text") }))),
+        "animated_media" => {
+            let id = get("id").ok_or("id is required")?;
+            content.insert(kind.into(), attachment::animation(world, id));
+        }
+        "story_share" => {
+            let id = get("story_media_id").or(get("media_id")).ok_or("story_media_id is required")?;
+            let media = attachment::post(world, id);
+            content.insert(kind.into(), json!({ "text": get("text"), "media": media, "reel_id": get("reel_id") }));
+        }
+        "reel_share" => {
+            let media = get("media_id").or(get("item_id")).map(|id| attachment::post(world, id));
+            content.insert(kind.into(), json!({ "text": get("text"), "type": "reply", "media": media }));
+        }
         other => return Err(format!("unknown item type {other:?}")),
     }
-    Ok(NewItem {
-        item_type: kind.to_owned(),
+    Ok(whole(world, thread, kind, text, content, fields))
+}
+
+/// The item with what every kind may have.
+fn whole(
+    world: &World,
+    thread: &str,
+    item_type: &str,
+    text: Option<String>,
+    content: Map<String, Value>,
+    fields: &Fields,
+) -> NewItem {
+    let get = |key: &str| fields.get(key).map(String::as_str);
+    NewItem {
+        item_type: item_type.to_owned(),
         text,
         content,
         client_context: get("client_context").map(str::to_owned),
         reply_to: reply_target(world, thread, get("replied_to_item_id"), get("replied_to_client_context")),
-    })
+        shh: get("is_shh_mode") == Some("1"),
+    }
 }
 
 /// Instagram wants the answered item's id and its client context; without both it is a plain message.
@@ -122,7 +159,8 @@ fn react(world: &mut World, pk: u64, thread: &str, fields: &Fields) -> Outcome {
         return refusal(400, "invalid unicode emoji", context);
     }
     let target = get("item_id").unwrap_or_default();
-    match world.react(pk, thread, target, (!deleted).then_some(emoji), context) {
+    let mark = if deleted { Mark::Nothing } else { Mark::Emoji(emoji) };
+    match world.react(pk, thread, target, mark, context) {
         Ok(timestamp_us) => {
             let sent = Sent { item_id: target.to_owned(), timestamp_us, duplicate: false };
             accepted(&sent, thread, context)

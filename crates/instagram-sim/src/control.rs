@@ -24,11 +24,19 @@ use crate::{
     world::item::Item,
 };
 
+mod items;
+mod media;
+mod threads;
+
 type Control = State<Arc<Sim>>;
 type Answer = Result<Json<Value>, Refused>;
 
 /// The paths a control server offers, one a line.
-pub const PATHS: &str = "\
+pub fn paths() -> String {
+    [PATHS, items::PATHS, threads::PATHS, media::PATHS].concat()
+}
+
+const PATHS: &str = "\
 GET  /                                    addresses and counters
 POST /accounts                            {username, full_name, pk?, sessionid?}
 GET  /accounts
@@ -48,9 +56,6 @@ POST /threads/{thread}/texts              {from, text, reply_to?, client_context
 POST /threads/{thread}/items              {from, item: {item_type, …}}
 GET  /threads/{thread}/items?skip=&limit=
 GET  /threads/{thread}/wait?count=&from=&timeout_ms=
-POST /threads/{thread}/unsend             {from, item_id}
-POST /threads/{thread}/react              {from, item_id, emoji?}
-POST /threads/{thread}/seen               {from, item_id}
 POST /threads/{thread}/typing             {from, active}
 POST /bulk                                {from, threads: [id, …], count, prefix?}: texts in turn, as fast as they go
 GET  /requests?path=                      what the API was asked
@@ -75,12 +80,12 @@ pub fn router(sim: Arc<Sim>) -> Router {
         .route("/threads/{thread}/texts", post(send_text))
         .route("/threads/{thread}/items", post(send_item).get(items))
         .route("/threads/{thread}/wait", get(wait))
-        .route("/threads/{thread}/unsend", post(unsend))
-        .route("/threads/{thread}/react", post(react))
-        .route("/threads/{thread}/seen", post(seen))
         .route("/threads/{thread}/typing", post(typing))
         .route("/bulk", post(bulk))
         .route("/requests", get(requests))
+        .merge(items::router())
+        .merge(threads::router())
+        .merge(media::router())
         .with_state(sim)
 }
 
@@ -95,11 +100,12 @@ impl From<SimError> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status = match &self.0 {
-            SimError::UnknownAccount(_) | SimError::UnknownThread(_) | SimError::UnknownItem(_) => {
-                StatusCode::NOT_FOUND
-            }
+            SimError::UnknownAccount(_)
+            | SimError::UnknownThread(_)
+            | SimError::UnknownItem(_)
+            | SimError::UnknownMedia => StatusCode::NOT_FOUND,
             SimError::NameTaken(_) => StatusCode::CONFLICT,
-            SimError::NotAMember(_) | SimError::Invalid(_) => StatusCode::BAD_REQUEST,
+            SimError::NotAMember(_) | SimError::Forbidden(_) | SimError::Invalid(_) => StatusCode::BAD_REQUEST,
             SimError::DeadlinePassed(_) => StatusCode::REQUEST_TIMEOUT,
         };
         (status, Json(json!({ "error": self.0.to_string() }))).into_response()
@@ -305,28 +311,6 @@ async fn wait(State(sim): Control, Path(thread): Path<String>, Query(wait): Quer
 }
 
 #[derive(Deserialize)]
-struct ItemAct {
-    from: u64,
-    item_id: String,
-    emoji: Option<String>,
-}
-
-async fn unsend(State(sim): Control, Path(thread): Path<String>, Json(act): Json<ItemAct>) -> Answer {
-    sim.unsend(act.from, &thread, &act.item_id)?;
-    done()
-}
-
-async fn react(State(sim): Control, Path(thread): Path<String>, Json(act): Json<ItemAct>) -> Answer {
-    sim.react(act.from, &thread, &act.item_id, act.emoji.as_deref())?;
-    done()
-}
-
-async fn seen(State(sim): Control, Path(thread): Path<String>, Json(act): Json<ItemAct>) -> Answer {
-    sim.mark_seen(act.from, &thread, &act.item_id)?;
-    done()
-}
-
-#[derive(Deserialize)]
 struct Typing {
     from: u64,
     active: bool,
@@ -379,6 +363,7 @@ async fn requests(State(sim): Control, Query(asked): Query<Asked>) -> Answer {
                 "path": request.path,
                 "query": request.query,
                 "pk": request.pk,
+                "body_size": request.body_size,
                 "status": request.status,
                 "known": request.known,
             })

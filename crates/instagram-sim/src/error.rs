@@ -13,8 +13,12 @@ pub enum SimError {
     UnknownItem(String),
     /// The account is not in the thread.
     NotAMember(u64),
+    /// The media host has no such file.
+    UnknownMedia,
     /// Another account has this name or number.
     NameTaken(String),
+    /// The account may not do this; the text says why.
+    Forbidden(&'static str),
     /// The request makes no sense; the text says why.
     Invalid(String),
     /// What was waited for did not happen in time; the text says what.
@@ -28,7 +32,9 @@ impl fmt::Display for SimError {
             SimError::UnknownThread(id) => write!(f, "there is no thread {id}"),
             SimError::UnknownItem(id) => write!(f, "there is no item {id}"),
             SimError::NotAMember(pk) => write!(f, "account {pk} is not in the thread"),
+            SimError::UnknownMedia => f.write_str("the media host has no such file"),
             SimError::NameTaken(name) => write!(f, "the name or number {name} is taken"),
+            SimError::Forbidden(why) => f.write_str(why),
             SimError::Invalid(why) => f.write_str(why),
             SimError::DeadlinePassed(what) => write!(f, "did not happen in time: {what}"),
         }

@@ -133,6 +133,15 @@ pub enum Fault {
     },
     /// The API request is handled, but the connection closes without an answer.
     DropHttpAnswer,
+    /// A broadcast of an attachment is refused because Instagram still converts it: 503 for pictures, 500 for others.
+    Transcoding,
+    /// The connection closes after this many bytes of an upload request; they count as uploaded.
+    CutUpload {
+        /// Bytes.
+        after: u64,
+    },
+    /// The last page of a thread promises more, and the first message comes again and again.
+    RepeatFirstItem,
     /// The answer carries a new `ig-set-authorization` for the same session.
     RotateAuthorization,
     /// The answer carries a new session id; the old one ends with the first use of the new one.
@@ -151,6 +160,9 @@ pub(crate) enum Stage {
     Ping,
     Subscribe,
     Http,
+    Transcode,
+    Upload,
+    Page,
 }
 
 impl Fault {
@@ -174,6 +186,9 @@ impl Fault {
             | Fault::DeepNesting { .. }
             | Fault::BadPatchBeforeGood
             | Fault::ParentProcess => Stage::Deliver,
+            Fault::RepeatFirstItem => Stage::Page,
+            Fault::Transcoding => Stage::Transcode,
+            Fault::CutUpload { .. } => Stage::Upload,
             Fault::StringIds => Stage::Append,
             Fault::CloseAfterConnAck
             | Fault::CloseBeforeConnAck

@@ -9,15 +9,20 @@
 //! codecs, so that a mistake in those does not find its twin here.
 
 mod api;
+mod cdn;
 mod clock;
 mod command;
 mod connection;
 pub mod control;
+mod digest;
 mod error;
 mod fault;
+pub mod kinds;
 mod options;
 mod picture;
+mod probe;
 mod realtime;
+pub mod sample;
 mod shared;
 mod sim;
 mod tls;
@@ -26,6 +31,10 @@ mod wait;
 mod world;
 
 pub use self::{
+    cdn::{
+        MediaDetails,
+        fault::{Disguise, MediaFault},
+    },
     connection::{ConnectionDetails, Numbering, PasswordKind},
     error::SimError,
     fault::{CursorRefusal, Fault},
@@ -33,5 +42,9 @@ pub use self::{
     shared::RecordedRequest,
     sim::{Account, Sim, Stats},
     verbs::{NewText, RawItem},
-    world::item::{Item, Reaction},
+    world::{
+        history::{History, OldItem},
+        item::{Item, Reaction},
+        upload::Upload,
+    },
 };

@@ -59,7 +59,7 @@ struct Options {
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     if options.control_paths {
-        return print(control::PATHS.trim_end());
+        return print(control::paths().trim_end());
     }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -15,6 +15,8 @@ pub struct SimOptions {
     pub retention: usize,
     /// Whether the first message of a thread is preceded by the whole thread as an inbox patch.
     pub announce_threads: bool,
+    /// Whether an edit also adds an item of type `history_edit`.
+    pub edits_add_history: bool,
     /// How many envelopes may travel in one publish. 1 is what Instagram mostly does.
     pub envelopes_per_publish: usize,
     /// Every how many API answers of a session `ig-set-ig-u-rur` rotates; 0 never.
@@ -31,6 +33,7 @@ impl Default for SimOptions {
             realtime: loopback,
             retention: 100_000,
             announce_threads: true,
+            edits_add_history: false,
             envelopes_per_publish: 1,
             rotate_rur_every: 5,
             remembered_requests: 10_000,

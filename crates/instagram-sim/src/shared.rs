@@ -24,8 +24,10 @@ pub struct RecordedRequest {
     pub pk: Option<u64>,
     /// Lower-case names, in order.
     pub headers: Vec<(String, String)>,
-    /// The body as text.
+    /// The body as text; empty for uploads.
     pub body: String,
+    /// Bytes of the body that were read.
+    pub body_size: u64,
     /// Status of the answer.
     pub status: u16,
     /// Whether the simulator has such an endpoint.
@@ -52,7 +54,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(options: SimOptions) -> Shared {
         Shared {
-            world: Mutex::new(World::new(options.retention, options.announce_threads)),
+            world: Mutex::new(World::new(&options)),
             changed: watch::Sender::new(0),
             requests: Mutex::new(VecDeque::new()),
             options,

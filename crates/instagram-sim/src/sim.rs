@@ -62,7 +62,7 @@ impl Sim {
             .with_context(|| format!("cannot listen on {}", options.realtime))?;
         let (api, realtime) = (api_listener.local_addr()?, realtime_listener.local_addr()?);
         let shared = Arc::new(Shared::new(options));
-        shared.look(|world| world.media_base = format!("https://{api}"));
+        shared.look(|world| world.cdn.base = format!("https://{api}"));
         shared.tasks.spawn(api::serve(shared.clone(), api_listener, api, authority.server.clone()));
         shared.tasks.spawn(realtime::serve(shared.clone(), realtime_listener, authority.server));
         Ok(Sim { shared, api, realtime, ca_pem: authority.ca_pem })

@@ -14,6 +14,11 @@ use crate::{
     world::{item::Item, queue::Patch, send::NewItem},
 };
 
+mod history;
+mod items;
+mod media;
+mod threads;
+
 /// A text with what may go along.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -77,14 +82,10 @@ impl Sim {
     }
 
     /// Sends an item of any type; the fields besides `item_type`, `text` and `client_context` are passed on as they are.
-    pub fn send_item(&self, from: u64, thread: &str, mut item: RawItem) -> Result<String, SimError> {
-        let mut take = |key: &str| match item.remove(key) {
-            Some(Value::String(text)) => Some(text),
-            _ => None,
-        };
-        let item_type = take("item_type").ok_or_else(|| SimError::Invalid("item_type is missing".into()))?;
-        let (text, context) = (take("text"), take("client_context"));
-        self.add(from, thread, NewItem { item_type, text, content: item, ..NewItem::default() }, context)
+    pub fn send_item(&self, from: u64, thread: &str, item: RawItem) -> Result<String, SimError> {
+        let mut item = items::new_item(item)?;
+        let context = item.client_context.take();
+        self.add(from, thread, item, context)
     }
 
     fn add(&self, from: u64, thread: &str, mut item: NewItem, context: Option<String>) -> Result<String, SimError> {
@@ -98,21 +99,6 @@ impl Sim {
         })
     }
 
-    /// Takes an item back.
-    pub fn unsend(&self, by: u64, thread: &str, item_id: &str) -> Result<(), SimError> {
-        self.shared.act(|world| world.unsend(by, thread, item_id))
-    }
-
-    /// Changes the text of an item.
-    pub fn edit(&self, by: u64, thread: &str, item_id: &str, text: &str) -> Result<(), SimError> {
-        self.shared.act(|world| world.edit(by, thread, item_id, text))
-    }
-
-    /// Reacts to an item; `None` takes the reaction away.
-    pub fn react(&self, by: u64, thread: &str, item_id: &str, emoji: Option<&str>) -> Result<(), SimError> {
-        self.shared.act(|world| world.react(by, thread, item_id, emoji, None).map(|_| ()))
-    }
-
     /// Marks a thread as read up to an item.
     pub fn mark_seen(&self, by: u64, thread: &str, item_id: &str) -> Result<(), SimError> {
         self.shared.act(|world| world.mark_seen(by, thread, item_id))
@@ -121,21 +107,6 @@ impl Sim {
     /// Shows the others that somebody types, or has stopped.
     pub fn show_typing(&self, by: u64, thread: &str, active: bool) -> Result<(), SimError> {
         self.shared.act(|world| world.show_typing(by, thread, active))
-    }
-
-    /// Gives a group a title.
-    pub fn rename_thread(&self, by: u64, thread: &str, title: &str) -> Result<(), SimError> {
-        self.shared.act(|world| world.rename_thread(thread, by, title))
-    }
-
-    /// Adds somebody to a group.
-    pub fn add_member(&self, by: u64, thread: &str, pk: u64) -> Result<(), SimError> {
-        self.shared.act(|world| world.add_member(thread, by, pk))
-    }
-
-    /// Removes somebody from a group; whoever removes themselves leaves.
-    pub fn remove_member(&self, by: u64, thread: &str, pk: u64) -> Result<(), SimError> {
-        self.shared.act(|world| world.remove_member(thread, by, pk))
     }
 
     /// Changes the name an account shows and, with it, nothing else.

@@ -2,28 +2,30 @@
 //!
 //! Plain data behind one lock; no sockets. The API and the realtime server both work on it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) mod group;
+pub(crate) mod history;
 pub(crate) mod identifiers;
 pub(crate) mod item;
 pub(crate) mod queue;
+pub(crate) mod reaction;
 pub(crate) mod send;
+pub(crate) mod thread;
+pub(crate) mod upload;
 pub(crate) mod view;
 
-use self::{
-    identifiers::Identifiers,
-    item::Item,
-    queue::{Patch, Queue},
-};
+use self::{identifiers::Identifiers, queue::Queue, thread::Thread, upload::Uploads};
 use crate::{
+    cdn::Cdn,
     connection::{ConnectionInfo, Order},
     error::SimError,
     fault::{Fault, Faults, Stage},
-    options::AccountOptions,
+    options::{AccountOptions, SimOptions},
 };
 
 pub(crate) struct World {
@@ -32,11 +34,14 @@ pub(crate) struct World {
     /// Decoded session id to the account it belongs to.
     pub(crate) sessions: HashMap<String, u64>,
     pub(crate) threads: HashMap<String, Thread>,
+    pub(crate) uploads: Uploads,
     pub(crate) ids: Identifiers,
-    /// `https://host:port` of the media endpoint.
-    pub(crate) media_base: String,
+    pub(crate) cdn: Cdn,
+    /// Posts, reels and stories that can be asked for, by their number.
+    pub(crate) posts: HashMap<String, Value>,
     pub(crate) retention: usize,
     pub(crate) announce_threads: bool,
+    pub(crate) edits_add_history: bool,
     pub(crate) items_accepted: u64,
     pub(crate) duplicates_refused: u64,
     pub(crate) connections_opened: u64,
@@ -75,47 +80,20 @@ pub(crate) struct Session {
     pub(crate) replaces: Option<String>,
 }
 
-pub(crate) struct Thread {
-    pub(crate) id: String,
-    pub(crate) v2_id: String,
-    pub(crate) members: Vec<u64>,
-    pub(crate) left: Vec<u64>,
-    pub(crate) admins: BTreeSet<u64>,
-    pub(crate) inviter: u64,
-    pub(crate) title: Option<String>,
-    pub(crate) is_group: bool,
-    pub(crate) created_us: i64,
-    /// Oldest first.
-    pub(crate) items: Vec<Item>,
-    pub(crate) index: HashMap<String, usize>,
-    /// How many items each member has sent.
-    pub(crate) counts: HashMap<u64, usize>,
-    /// Who has read up to which item, and when.
-    pub(crate) seen: BTreeMap<u64, (String, i64)>,
-    pub(crate) pending_for: BTreeSet<u64>,
-}
-
-impl Thread {
-    pub(crate) fn item(&self, item_id: &str) -> Option<&Item> {
-        self.index.get(item_id).and_then(|index| self.items.get(*index))
-    }
-
-    pub(crate) fn last_activity_us(&self) -> i64 {
-        self.items.last().map_or(self.created_us, |item| item.timestamp_us)
-    }
-}
-
 impl World {
-    pub(crate) fn new(retention: usize, announce_threads: bool) -> World {
+    pub(crate) fn new(options: &SimOptions) -> World {
         World {
             accounts: HashMap::new(),
             names: HashMap::new(),
             sessions: HashMap::new(),
             threads: HashMap::new(),
+            uploads: Uploads::default(),
             ids: Identifiers::new(),
-            media_base: String::new(),
-            retention,
-            announce_threads,
+            cdn: Cdn::default(),
+            posts: HashMap::new(),
+            retention: options.retention,
+            announce_threads: options.announce_threads,
+            edits_add_history: options.edits_add_history,
             items_accepted: 0,
             duplicates_refused: 0,
             connections_opened: 0,
@@ -236,23 +214,13 @@ impl World {
         for pk in &unique {
             self.account_mut(*pk)?.threads.insert(id.clone());
         }
-        let created_us = self.ids.timestamp_us();
-        let thread = Thread {
-            id: id.clone(),
-            v2_id,
-            members: unique,
-            left: Vec::new(),
-            admins: if is_group { BTreeSet::from([inviter]) } else { BTreeSet::new() },
-            inviter,
-            title: title.map(str::to_owned),
-            is_group,
-            created_us,
-            items: Vec::new(),
-            index: HashMap::new(),
-            counts: HashMap::new(),
-            seen: BTreeMap::new(),
-            pending_for,
-        };
+        let mut thread = Thread::new(id.clone(), v2_id, unique, self.ids.timestamp_us());
+        thread.title = title.filter(|title| !title.is_empty()).map(str::to_owned);
+        thread.is_group = is_group;
+        thread.pending_for = pending_for;
+        if is_group {
+            thread.admins.insert(inviter);
+        }
         self.threads.insert(id.clone(), thread);
         Ok(id)
     }
@@ -266,75 +234,6 @@ impl World {
                 && members.iter().all(|pk| thread.members.contains(pk))
         };
         first.threads.iter().filter_map(|id| self.threads.get(id)).find(same).map(|thread| thread.id.clone())
-    }
-
-    /// Puts one patch into the queue of every member of the thread.
-    pub(crate) fn patch_members(
-        &mut self,
-        thread: &str,
-        patch: &Patch<'_>,
-        token: Option<&str>,
-    ) -> Result<(), SimError> {
-        let members = self.thread(thread)?.members.clone();
-        let data = patch.data();
-        for pk in members {
-            if let Some(account) = self.accounts.get_mut(&pk) {
-                account.queue.push(data.clone(), token, 0);
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells every member about the thread as it now is (new thread, new title, changed members).
-    pub(crate) fn announce_thread(&mut self, id: &str, op: &str) -> Result<(), SimError> {
-        let members = self.thread(id)?.members.clone();
-        for pk in members {
-            let value = view::thread(self, self.thread(id)?, pk, 1).to_string();
-            let path = format!("/direct_v2/inbox/threads/{id}");
-            let data = Patch { op, path: &path, value: Some(&value) }.data();
-            if let Some(account) = self.accounts.get_mut(&pk) {
-                account.queue.push(data, None, 0);
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) fn rename_thread(&mut self, id: &str, by: u64, title: &str) -> Result<(), SimError> {
-        let name = self.account(by)?.username.clone();
-        let thread = self.threads.get_mut(id).ok_or_else(|| SimError::UnknownThread(id.to_owned()))?;
-        thread.title = Some(title.to_owned());
-        self.announce_thread(id, "replace")?;
-        self.action_log(id, by, &format!("{name} named the group {title}."))
-    }
-
-    pub(crate) fn add_member(&mut self, id: &str, by: u64, pk: u64) -> Result<(), SimError> {
-        let (name, added) = (self.account(by)?.username.clone(), self.account(pk)?.username.clone());
-        let thread = self.threads.get_mut(id).ok_or_else(|| SimError::UnknownThread(id.to_owned()))?;
-        if !thread.members.contains(&pk) {
-            thread.members.push(pk);
-            thread.left.retain(|other| *other != pk);
-        }
-        self.account_mut(pk)?.threads.insert(id.to_owned());
-        self.announce_thread(id, "replace")?;
-        self.action_log(id, by, &format!("{name} added {added}."))
-    }
-
-    pub(crate) fn remove_member(&mut self, id: &str, by: u64, pk: u64) -> Result<(), SimError> {
-        let (name, gone) = (self.account(by)?.username.clone(), self.account(pk)?.username.clone());
-        let thread = self.threads.get_mut(id).ok_or_else(|| SimError::UnknownThread(id.to_owned()))?;
-        if !thread.members.contains(&pk) {
-            return Err(SimError::NotAMember(pk));
-        }
-        thread.members.retain(|other| *other != pk);
-        thread.left.push(pk);
-        let account = self.account_mut(pk)?;
-        account.threads.remove(id);
-        let path = format!("/direct_v2/inbox/threads/{id}");
-        account.queue.push(Patch { op: "remove", path: &path, value: Some("{}") }.data(), None, 0);
-        self.announce_thread(id, "replace")?;
-        let line = if by == pk { format!("{gone} left the group.") } else { format!("{name} removed {gone}.") };
-        let speaker = self.thread(id)?.members.first().copied().unwrap_or(by);
-        self.action_log(id, speaker, &line)
     }
 
     /// A number for a new realtime connection.
@@ -356,15 +255,6 @@ impl World {
             self.order(*pk, || Order::Typing { thread: id.to_owned(), sender, active, at_us })?;
         }
         Ok(())
-    }
-
-    fn action_log(&mut self, id: &str, by: u64, description: &str) -> Result<(), SimError> {
-        let mut content = Map::new();
-        let log = serde_json::json!({ "description": description, "bold": [], "text_attributes": [] });
-        content.insert("action_log".into(), log);
-        content.insert("hide_in_thread".into(), Value::from(0));
-        let item = send::NewItem { item_type: "action_log".into(), content, ..send::NewItem::default() };
-        self.add_item(by, id, item, 0).map(|_| ())
     }
 }
 

@@ -1,13 +1,26 @@
 //! HTTP endpoints as values: each knows its request and how to read its answer, and nothing of sockets.
 //!
-//! One file per endpoint below `api/`; `api/request.rs` has what all requests share.
+//! One file per endpoint or per group of like ones below `api/`; `api/request.rs` has what all requests share.
 
+mod broadcast;
+mod broadcast_attachment;
 mod broadcast_text;
+mod clip_item;
+mod create_group;
 mod current_user;
 mod inbox;
+mod item;
 mod logout;
+mod members;
+mod pending_inbox;
+mod react;
 mod request;
+mod search;
 mod thread;
+mod thread_by_participants;
+mod thread_image;
+mod thread_state;
+mod upload;
 mod user_info;
 
 use http::{Request, Response};
@@ -17,11 +30,24 @@ use crate::error::ApiError;
 use crate::number::Object;
 use crate::session::Session;
 
-pub use broadcast_text::{BroadcastText, ReplyTo, Sent};
+pub use broadcast::{ReplyTo, Sent};
+pub use broadcast_attachment::{AttachmentKind, BroadcastAttachment};
+pub use broadcast_text::{BroadcastText, BroadcastTextToUsers};
+pub use clip_item::ClipItem;
+pub use create_group::CreateGroup;
 pub use current_user::CurrentUser;
 pub use inbox::{Inbox, InboxPage};
+pub use item::{EditText, MarkSeen, Unsend};
 pub use logout::Logout;
+pub use members::{AddAdmins, AddUsers, RemoveAdmins, RemoveUsers};
+pub use pending_inbox::{PendingInbox, SpamInbox};
+pub use react::React;
+pub use search::{RankedRecipients, SearchUsers, UserByName};
 pub use thread::GetThread;
+pub use thread_by_participants::ThreadByParticipants;
+pub use thread_image::SetThreadImage;
+pub use thread_state::{ApproveThread, DeclineThread, HideThread, LeaveThread, MarkUnread, Mute, RenameThread};
+pub use upload::{Upload, UploadKind};
 pub use user_info::UserInfo;
 
 /// One kind of request with its answer.
@@ -61,6 +87,11 @@ fn read_answer<T>(
     }
     let body = String::from_utf8_lossy(response.body());
     Object::parse(&body).as_ref().and_then(read).ok_or(ApiError::Malformed { missing })
+}
+
+/// Reads a success that says nothing more.
+fn read_done(response: &Response<Vec<u8>>) -> Result<(), ApiError> {
+    read_answer(response, "an object", |_| Some(()))
 }
 
 /// Reads a user object in a field of the answer.

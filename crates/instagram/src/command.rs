@@ -67,6 +67,15 @@ struct Reaction<'a> {
 }
 
 #[derive(Serialize)]
+struct Shared<'a> {
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
 struct Nothing {}
 
 #[derive(Serialize)]
@@ -77,6 +86,21 @@ struct Seen<'a> {
 #[derive(Serialize)]
 struct Activity {
     activity_status: u8,
+}
+
+/// What can be shared in a message, by its id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Share {
+    /// By its words.
+    Hashtag,
+    /// By its venue id.
+    Location,
+    /// By its `pk`.
+    Profile,
+    /// By its media id, `<number>_<pk>`.
+    Post,
+    /// By its media id, `<number>_<pk>`.
+    Story,
 }
 
 /// A text message; `reply` is the item id and the client context of the message it answers, `mentions` are user ids.
@@ -111,6 +135,19 @@ pub fn send_like(thread_id: &str, client_context: &str) -> Vec<u8> {
     send_item(thread_id, client_context, "like", Nothing {})
 }
 
+/// Something of Instagram's with a text beside it, which may be empty.
+pub fn send_share(thread_id: &str, share: Share, id: &str, text: &str, client_context: &str) -> Vec<u8> {
+    let item_type = match share {
+        Share::Hashtag => "hashtag",
+        Share::Location => "location",
+        Share::Profile => "profile",
+        Share::Post => "media_share",
+        Share::Story => "reel_share",
+    };
+    let (item_id, media_id) = if share == Share::Post { (None, Some(id)) } else { (Some(id), None) };
+    send_item(thread_id, client_context, item_type, Shared { text, item_id, media_id })
+}
+
 /// Sets the own reaction on an item, or removes it with `None`.
 pub fn react(thread_id: &str, item_id: &str, item_type: &str, emoji: Option<&str>, client_context: &str) -> Vec<u8> {
     let body = Reaction {
@@ -128,6 +165,11 @@ pub fn react(thread_id: &str, item_id: &str, item_type: &str, emoji: Option<&str
 /// A read receipt; there may never be an answer.
 pub fn mark_seen(thread_id: &str, item_id: &str, client_context: &str) -> Vec<u8> {
     command(thread_id, client_context, "mark_seen", Seen { item_id })
+}
+
+/// A picture or video to be seen once has been seen: it is gone then. There may never be an answer.
+pub fn mark_visual_item_seen(thread_id: &str, item_id: &str, client_context: &str) -> Vec<u8> {
+    command(thread_id, client_context, "mark_visual_item_seen", Seen { item_id })
 }
 
 /// A typing notice; there may never be an answer.

@@ -1,7 +1,9 @@
 //! Commands and subscriptions equal those of independent implementations (each vector file names its source).
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
-use instagram::command::{indicate_activity, mark_seen, react, send_like, send_link, send_text};
+use instagram::command::{
+    Share, indicate_activity, mark_seen, mark_visual_item_seen, react, send_like, send_link, send_share, send_text,
+};
 use instagram::subscription::{IrisRequest, graphql, skywalker};
 use serde_json::Value as Json;
 
@@ -23,7 +25,11 @@ fn commands_are_byte_equal_to_mautrix() {
     let long = "340282366841710300949128000000000000001";
     let mut compared = 0;
     for case in cases("mqtt_commands") {
-        let Some(expected) = case["outputs"]["mautrix_instagram"]["json"].as_str() else { continue };
+        let Some(expected) = case["outputs"]["mautrix_instagram"]["json"].as_str() else {
+            // Subscriptions, which are compared below.
+            assert!(case["name"].as_str().unwrap().ends_with("_sub"));
+            continue;
+        };
         let ours = match case["name"].as_str().unwrap() {
             "text" => send_text(long, "h\u{e9}llo", CONTEXT, None, &[]),
             "text_mention" => send_text("T", "hi @bob", CONTEXT, None, &["42".to_owned()]),
@@ -36,14 +42,20 @@ fn commands_are_byte_equal_to_mautrix() {
             "reaction_add" => react("T", "I", "text", Some("\u{1f525}"), CONTEXT),
             "reaction_remove" => react("T", "I", "text", None, CONTEXT),
             "mark_seen" => mark_seen("T", "I", CONTEXT),
+            "mark_visual_item_seen" => mark_visual_item_seen("T", "I", CONTEXT),
+            "hashtag" => send_share("T", Share::Hashtag, "cats", "", CONTEXT),
+            "location" => send_share("T", Share::Location, "V", "", CONTEXT),
+            "profile" => send_share("T", Share::Profile, "42", "", CONTEXT),
+            "media_share" => send_share("T", Share::Post, "1_2", "", CONTEXT),
+            "reel_share" => send_share("T", Share::Story, "1_2", "", CONTEXT),
             "typing_on" => indicate_activity("T", true, CONTEXT),
             "typing_off" => indicate_activity("T", false, CONTEXT),
-            _ => continue,
+            unknown => panic!("{unknown} has no command"),
         };
         assert_eq!(String::from_utf8(ours).unwrap(), compact(expected), "{}", case["name"]);
         compared += 1;
     }
-    assert_eq!(compared, 10);
+    assert_eq!(compared, 16);
 }
 
 #[test]

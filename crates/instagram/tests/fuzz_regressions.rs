@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+#[path = "../../../fuzz/checks/message_sync.rs"]
+mod message_sync;
 #[path = "../../../fuzz/checks/mqttot.rs"]
 mod mqttot;
 #[path = "../../../fuzz/checks/thrift.rs"]
@@ -28,4 +30,9 @@ fn thrift_survives_all_known_inputs() {
 #[test]
 fn mqttot_survives_all_known_inputs() {
     replay("mqttot", mqttot::check);
+}
+
+#[test]
+fn message_sync_survives_all_known_inputs() {
+    replay("message_sync", message_sync::check);
 }

@@ -72,6 +72,16 @@ impl Writer<'_> {
                 "ol" => self.list(node, Some(attribute("start").and_then(|n| n.parse().ok()).unwrap_or(1))),
                 "li" => self.item(node),
                 "a" => self.link(node, attribute("href").as_deref()),
+                "strong" | "b" => self.wrap(node, "*"),
+                "em" | "i" => self.wrap(node, "_"),
+                "del" | "s" | "strike" => self.wrap(node, "~"),
+                "code" if !self.preformatted => self.wrap(node, "`"),
+                "span" if attribute("data-mx-spoiler").is_some() => {
+                    if let Some(reason) = attribute("data-mx-spoiler").filter(|reason| !reason.is_empty()) {
+                        let _ = write!(self.out, "({reason}) ");
+                    }
+                    self.wrap(node, "||");
+                }
                 "img" => self.out.push_str(&attribute("alt").unwrap_or_default()),
                 "td" | "th" => {
                     self.children(node);
@@ -102,6 +112,22 @@ impl Writer<'_> {
             } else {
                 self.out.push(character);
             }
+        }
+    }
+
+    /// Marks a piece of text on both sides, as people do where there is no formatting.
+    fn wrap(&mut self, node: &NodeRef, mark: &str) {
+        let outer = std::mem::take(&mut self.out);
+        self.children(node);
+        let inner = std::mem::replace(&mut self.out, outer);
+        let text = inner.trim();
+        if text.is_empty() || text.contains('\n') {
+            self.out.push_str(&inner);
+            return;
+        }
+        let (before, after) = inner.split_once(text).unwrap_or_default();
+        for piece in [before, mark, text, mark, after] {
+            self.out.push_str(piece);
         }
     }
 
@@ -199,8 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn inline_markup_leaves_its_text() {
-        assert_eq!(flat("<b>bold</b> and <em>soft</em> &amp; <code>x &lt; y</code>"), "bold and soft & x < y");
+    fn inline_markup_is_marked_as_people_do() {
+        assert_eq!(flat("<b>bold</b> and <em>soft</em> &amp; <code>x &lt; y</code>"), "*bold* and _soft_ & `x < y`");
+        assert_eq!(flat("a<strong> b </strong>c <del>d</del> <u>e</u>"), "a *b* c ~d~ e");
+        assert_eq!(flat("<span data-mx-spoiler=\"film\">he dies</span>"), "(film) ||he dies||");
+        assert_eq!(flat("<b></b><i>\n</i>x"), "x");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Turns an Instagram item into the contents of Matrix events.
 
-use ruma::{OwnedEventId, OwnedUserId};
+mod rich;
+
+use ruma::{EventId, OwnedEventId, OwnedUserId};
 use serde_json::{Value, json};
 
 use super::split::{json_cost, split};
-use crate::domain::event::{Item, ItemContent};
+use crate::domain::event::{Attachment, Item, ItemContent, Place, Preview};
 
 /// Bytes of JSON one part of a text may take. An event may have 65,536 in all, signatures and our own fields included.
 const TEXT_BUDGET: usize = 48_000;
@@ -21,39 +23,152 @@ pub struct IncomingFacts {
     pub mentions: Vec<OwnedUserId>,
     /// Link to the thread on Instagram.
     pub thread_link: String,
+    /// What becomes of media that disappear.
+    pub fleeting: FleetingPolicy,
 }
 
-/// The contents of the `m.room.message` events, in order. Nothing at all for what a room need not show.
-pub fn to_matrix(item: &Item, facts: &IncomingFacts) -> Vec<Value> {
-    match &item.content {
-        ItemContent::Text { text, .. } => text_parts(text, facts),
-        ItemContent::Unsupported { item_type, summary, text, raw } => {
-            vec![unsupported(item_type, summary, text.as_deref(), raw.as_deref(), facts)]
-        }
-        ItemContent::Admin(Some(line)) => vec![json!({"msgtype": "m.notice", "body": line, "m.mentions": {}})],
-        ItemContent::Admin(None) => Vec::new(),
+/// What becomes of media that disappear on Instagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FleetingPolicy {
+    /// A line says that there is something to be seen in the app.
+    #[default]
+    Notice,
+    /// They are bridged like any other.
+    Media,
+    /// They are bridged, and redacted after a while.
+    MediaThenRedact,
+}
+
+/// One event to be sent for an item.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Part {
+    /// The type of the event.
+    pub kind: &'static str,
+    /// Its content; with media, all but what depends on the file.
+    pub content: Value,
+    /// What has to be copied to the homeserver first.
+    pub media: Option<Media>,
+}
+
+/// Media of an event.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Media {
+    /// Where it is.
+    pub attachment: Attachment,
+    /// The video of a shared reel has to be asked for under this id.
+    pub clip_id: Option<String>,
+    /// The content to be sent when the media cannot be had.
+    pub fallback: Value,
+    /// Redact the event after a while.
+    pub fleeting: bool,
+}
+
+impl Part {
+    fn message(content: Value) -> Self {
+        Self { kind: "m.room.message", content, media: None }
     }
 }
 
-fn text_parts(text: &str, facts: &IncomingFacts) -> Vec<Value> {
+/// The events, in order. None at all for what a room need not show.
+pub fn to_matrix(item: &Item, facts: &IncomingFacts) -> Vec<Part> {
+    let mut parts = match &item.content {
+        ItemContent::Text { text, preview, .. } => text_parts(text, preview.as_ref(), facts),
+        ItemContent::Rich(rich) => rich::parts(rich, facts),
+        ItemContent::Location(place) => vec![Part::message(location(place))],
+        ItemContent::Notice(line) => vec![notice(line)],
+        ItemContent::Unsupported { item_type, summary, text, raw } => {
+            vec![Part::message(unsupported(item_type, summary, text.as_deref(), raw.as_deref(), facts))]
+        }
+        ItemContent::Admin(Some(line)) => vec![notice(line)],
+        ItemContent::Admin(None) => Vec::new(),
+    };
+    if let Some(first) = parts.first_mut() {
+        add_reply(&mut first.content, facts);
+        if let Some(media) = &mut first.media {
+            add_reply(&mut media.fallback, facts);
+        }
+    }
+    if item.vanishing {
+        for part in &mut parts {
+            part.content["dev.puppetgram.vanish_mode"] = Value::from(true);
+        }
+    }
+    parts
+}
+
+/// The content of an event that replaces another (an edit), with the fallback for clients that do not know edits.
+pub fn replacement(content: &Value, event: &EventId) -> Value {
+    let mut fresh = content.clone();
+    if let Some(fresh) = fresh.as_object_mut() {
+        fresh.remove("m.relates_to");
+    }
+    let mut edit = fresh.clone();
+    if let Some(body) = edit["body"].as_str() {
+        edit["body"] = Value::from(format!("* {body}"));
+    }
+    edit["m.new_content"] = fresh;
+    edit["m.relates_to"] = json!({"rel_type": "m.replace", "event_id": event});
+    edit
+}
+
+/// The content of an event that says what another one, which cannot be edited, now says on Instagram.
+pub fn correction(content: &Value, event: &EventId) -> Value {
+    let mut answer = content.clone();
+    answer["body"] = Value::from(format!("Edited: {}", content["body"].as_str().unwrap_or_default()));
+    answer["m.relates_to"] = json!({"m.in_reply_to": {"event_id": event}});
+    answer
+}
+
+fn notice(line: &str) -> Part {
+    Part::message(json!({"msgtype": "m.notice", "body": split(line, TEXT_BUDGET, json_cost)[0], "m.mentions": {}}))
+}
+
+fn text_parts(text: &str, preview: Option<&Preview>, facts: &IncomingFacts) -> Vec<Part> {
     let (msgtype, text) = match text.strip_prefix("/me ") {
         Some(action) => ("m.emote", action),
         None => ("m.text", text),
     };
-    let mut parts: Vec<Value> = split(text, TEXT_BUDGET, json_cost)
+    let mut parts: Vec<Part> = split(text, TEXT_BUDGET, json_cost)
         .into_iter()
-        .map(|body| json!({"msgtype": msgtype, "body": body, "m.mentions": {}}))
+        .map(|body| Part::message(json!({"msgtype": msgtype, "body": body, "m.mentions": {}})))
         .collect();
-    let first = &mut parts[0];
+    let first = &mut parts[0].content;
     if !facts.mentions.is_empty() {
         first["m.mentions"] = json!({"user_ids": facts.mentions});
     }
-    add_reply(first, facts);
+    if let Some(Preview { url, title, summary }) = preview {
+        let mut shown = json!({"matched_url": url, "og:url": url});
+        let short = |text: &String| text.chars().take(500).collect::<String>();
+        if let Some(title) = title {
+            shown["og:title"] = Value::from(short(title));
+        }
+        if let Some(summary) = summary {
+            shown["og:description"] = Value::from(short(summary));
+        }
+        first["com.beeper.linkpreviews"] = json!([shown]);
+    }
     parts
 }
 
+/// A place with coordinates is one for maps; else its words have to do.
+fn location(place: &Place) -> Value {
+    let words: Vec<&str> =
+        [&place.name, &place.address, &place.link].into_iter().flatten().map(String::as_str).collect();
+    let body = if words.is_empty() { "A location".to_owned() } else { words.join("\n") };
+    let Some((latitude, longitude)) = place.coordinates else {
+        return json!({"msgtype": "m.text", "body": body, "m.mentions": {}});
+    };
+    let uri = format!("geo:{latitude},{longitude}");
+    json!({
+        "msgtype": "m.location", "body": body, "geo_uri": uri, "m.mentions": {},
+        "org.matrix.msc3488.location": {"uri": uri, "description": place.name},
+        "org.matrix.msc3488.asset": {"type": "m.pin"},
+    })
+}
+
 fn unsupported(item_type: &str, summary: &str, text: Option<&str>, raw: Option<&str>, facts: &IncomingFacts) -> Value {
-    let mut body = format!("Sent {summary}, which this bridge cannot show yet.");
+    let mut body = format!("Sent {summary}, which this bridge cannot show.");
     if let Some(text) = text.filter(|text| !text.is_empty()) {
         let shown = split(text, 8_000, json_cost)[0];
         body.push('\n');
@@ -66,7 +181,6 @@ fn unsupported(item_type: &str, summary: &str, text: Option<&str>, raw: Option<&
         Some(raw) => json!({"item_type": item_type, "raw": raw}),
         None => json!({"item_type": item_type}),
     };
-    add_reply(&mut content, facts);
     content
 }
 
@@ -77,73 +191,4 @@ fn add_reply(content: &mut Value, facts: &IncomingFacts) {
 }
 
 #[cfg(test)]
-mod tests {
-    use ruma::{owned_event_id, owned_user_id};
-
-    use super::*;
-    use crate::domain::ids::{ItemId, Timestamp};
-
-    fn item(content: ItemContent) -> Item {
-        Item { id: ItemId::new("1"), sender: None, at: Timestamp(0), client_context: None, reply_to: None, content }
-    }
-
-    fn text(text: &str) -> Item {
-        item(ItemContent::Text { text: text.into(), mentions: Vec::new() })
-    }
-
-    #[test]
-    fn every_byte_of_a_text_survives() {
-        for body in ["", " ", "\n\n", "a\u{202e}b\u{200f}", "\u{1}\u{7f}\0", "👩‍👩‍👧‍👦 🇩🇪", "**no** <b>markup</b>"]
-        {
-            let parts = to_matrix(&text(body), &IncomingFacts::default());
-            assert_eq!(parts.len(), 1);
-            assert_eq!(parts[0]["body"], body);
-            assert_eq!(parts[0]["msgtype"], "m.text");
-        }
-    }
-
-    #[test]
-    fn a_text_larger_than_an_event_is_split_and_nothing_is_lost() {
-        let long = "wörd \"quoted\" \u{1}\n".repeat(20_000);
-        let parts = to_matrix(&text(&long), &IncomingFacts::default());
-        assert!(parts.len() > 1);
-        assert!(parts.iter().all(|part| serde_json::to_string(part).unwrap().len() < 50_000));
-        let joined: String = parts.iter().map(|part| part["body"].as_str().unwrap()).collect();
-        assert_eq!(joined, long);
-    }
-
-    #[test]
-    fn a_leading_slash_me_is_an_emote() {
-        let parts = to_matrix(&text("/me waves"), &IncomingFacts::default());
-        assert_eq!(parts[0]["msgtype"], "m.emote");
-        assert_eq!(parts[0]["body"], "waves");
-    }
-
-    #[test]
-    fn replies_and_mentions_are_on_the_first_part() {
-        let facts = IncomingFacts {
-            reply_to: Some(owned_event_id!("$target")),
-            mentions: vec![owned_user_id!("@instagram_5:test")],
-            thread_link: String::new(),
-        };
-        let parts = to_matrix(&text("hi @carol"), &facts);
-        assert_eq!(parts[0]["m.relates_to"]["m.in_reply_to"]["event_id"], "$target");
-        assert_eq!(parts[0]["m.mentions"]["user_ids"][0], "@instagram_5:test");
-    }
-
-    #[test]
-    fn an_unsupported_item_says_what_it_was_and_where_to_see_it() {
-        let facts = IncomingFacts { thread_link: "https://www.instagram.com/direct/t/1/".into(), ..Default::default() };
-        let content = ItemContent::Unsupported {
-            item_type: "media".into(),
-            summary: "a photo".into(),
-            text: None,
-            raw: Some("{}".into()),
-        };
-        let parts = to_matrix(&item(content), &facts);
-        let body = parts[0]["body"].as_str().unwrap();
-        assert_eq!(parts[0]["msgtype"], "m.notice");
-        assert!(body.contains("a photo") && body.contains("https://www.instagram.com/direct/t/1/"));
-        assert_eq!(parts[0][RAW_ITEM_KEY]["item_type"], "media");
-    }
-}
+mod tests;

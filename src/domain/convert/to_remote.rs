@@ -1,4 +1,6 @@
-//! Turns the content of a Matrix message into texts for Instagram.
+//! Turns the content of a Matrix message into texts and files for Instagram.
+
+mod file;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +13,8 @@ use super::split::split;
 use crate::domain::event::ReplyTo;
 use crate::domain::ids::RemoteUserId;
 use crate::domain::notice::Notice;
+
+pub use file::{FileKind, FilePart};
 
 /// What has to be known besides the content.
 #[derive(Clone, Debug)]
@@ -27,7 +31,7 @@ pub struct OutgoingFacts {
     pub notices: bool,
 }
 
-/// One message for Instagram.
+/// A text for Instagram.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TextPart {
     /// What it says.
@@ -36,6 +40,15 @@ pub struct TextPart {
     pub reply_to: Option<ReplyTo>,
     /// Users mentioned in it.
     pub mentions: Vec<RemoteUserId>,
+}
+
+/// One message for Instagram.
+#[derive(Clone, PartialEq, Debug)]
+pub enum OutgoingPart {
+    /// Words.
+    Text(TextPart),
+    /// A file.
+    File(FilePart),
 }
 
 /// The content of a Matrix message as far as it matters here. Unknown fields are of no consequence.
@@ -53,6 +66,9 @@ pub struct MessageContent {
     mentions: Mentions,
     #[serde(rename = "m.relates_to", default, deserialize_with = "tolerant")]
     relates_to: RelatesTo,
+    /// The whole of it, for what only some messages have.
+    #[serde(skip)]
+    whole: Value,
 }
 
 #[derive(Deserialize, Debug, Default)]
@@ -85,12 +101,20 @@ fn tolerant<'de, D: serde::Deserializer<'de>, T: Default + serde::de::Deserializ
 impl MessageContent {
     /// Reads a content. None when it is not even an object with the right basic types.
     pub fn from_value(content: &Value) -> Option<Self> {
-        Self::deserialize(content).ok()
+        let mut known = Self::deserialize(content).ok()?;
+        known.whole = content.clone();
+        Some(known)
     }
 
     /// The event that is answered. A thread's fallback reply is not an answer.
     pub fn reply_target(&self) -> Option<&str> {
         self.relates_to.in_reply_to.as_ref().filter(|_| !self.relates_to.is_falling_back).map(|to| to.event_id.as_str())
+    }
+
+    /// The name that the sender shows on this one message.
+    pub fn per_message_name(&self) -> Option<String> {
+        let profile = &self.whole["com.beeper.per_message_profile"];
+        profile["displayname"].as_str().filter(|name| !name.trim().is_empty()).map(str::to_owned)
     }
 
     /// True for the new version of an earlier message.
@@ -132,34 +156,80 @@ impl MessageContent {
 ///
 /// # Errors
 /// A notice for the sender when the message can never be sent.
-pub fn to_remote(content: &MessageContent, facts: &OutgoingFacts) -> Result<Vec<TextPart>, Notice> {
-    if content.is_edit() {
-        return Err(Notice::new("Your edit was not bridged: Instagram still shows the earlier text.")
-            .with_hint("send the correction as a new message."));
+pub fn to_remote(kind: &str, content: &MessageContent, facts: &OutgoingFacts) -> Result<Vec<OutgoingPart>, Notice> {
+    let file = match (kind, content.msgtype.as_str()) {
+        ("m.sticker", _) | (_, "m.image") => Some(FileKind::Picture),
+        (_, "m.video") => Some(FileKind::Video),
+        (_, "m.audio") => Some(FileKind::Audio),
+        (_, "m.file") => Some(FileKind::File),
+        _ => None,
+    };
+    match file {
+        Some(file) => file_and_caption(file, content, facts),
+        None => Ok(texts(kind, content, facts)?.into_iter().map(OutgoingPart::Text).collect()),
     }
-    let text = match content.msgtype.as_str() {
-        "m.text" => content.text(facts),
-        "m.notice" if facts.notices => content.text(facts),
-        "m.notice" => return Ok(Vec::new()),
-        "m.emote" => format!("* {} {}", facts.sender_name, content.text(facts)),
-        other => {
-            let what = match other {
-                "m.image" => "an image",
-                "m.video" => "a video",
-                "m.audio" => "a recording",
-                "m.file" => "a file",
-                "m.location" => "a location",
-                _ => "a message of this kind",
-            };
-            return Err(Notice::new(format!("Your message was not sent: this bridge cannot send {what} yet."))
-                .with_hint("text messages work; send a link, or use the Instagram app."));
+}
+
+fn file_and_caption(
+    kind: FileKind,
+    content: &MessageContent,
+    facts: &OutgoingFacts,
+) -> Result<Vec<OutgoingPart>, Notice> {
+    let Some(file) = file::of(kind, &content.whole, facts.reply_to.clone()) else {
+        return Err(Notice::new(format!("Your {} was not sent: it has no address that can be read.", kind.name()))
+            .with_hint("upload it again; encrypted files cannot be bridged."));
+    };
+    let mut parts = vec![OutgoingPart::File(file)];
+    if file::has_caption(&content.whole) {
+        let facts = OutgoingFacts { reply_to: None, ..facts.clone() };
+        parts.extend(split_text(&content.text(&facts), &facts)?.into_iter().map(OutgoingPart::Text));
+    }
+    Ok(parts)
+}
+
+/// Says before what is relayed who said it; a file is followed by a line.
+pub fn name_speaker(parts: &mut Vec<OutgoingPart>, name: &str, is_emote: bool) {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+    match parts.first_mut() {
+        // An action names its actor already.
+        Some(OutgoingPart::Text(_)) if is_emote => {}
+        Some(OutgoingPart::Text(part)) => part.text = format!("{name}: {}", part.text),
+        Some(OutgoingPart::File(_)) => {
+            let text = format!("({name} sent this)");
+            parts.push(OutgoingPart::Text(TextPart { text, reply_to: None, mentions: Vec::new() }));
+        }
+        None => {}
+    }
+}
+
+/// The texts a message of words becomes.
+///
+/// # Errors
+/// As [`to_remote`].
+pub fn texts(kind: &str, content: &MessageContent, facts: &OutgoingFacts) -> Result<Vec<TextPart>, Notice> {
+    let text = match (kind, content.msgtype.as_str()) {
+        ("m.room.message", "m.text") => content.text(facts),
+        ("m.room.message", "m.notice") if facts.notices => content.text(facts),
+        ("m.room.message", "m.notice") => return Ok(Vec::new()),
+        ("m.room.message", "m.emote") => format!("* {} {}", facts.sender_name, content.text(facts)),
+        ("m.room.message", "m.location") => file::location(&content.whole).unwrap_or_else(|| content.body.clone()),
+        ("m.poll.start" | "org.matrix.msc3381.poll.start", _) => {
+            file::poll(&content.whole).unwrap_or_else(|| content.body.clone())
+        }
+        _ => {
+            return Err(Notice::new("Your message was not sent: this bridge does not know its kind.")
+                .with_hint("texts, pictures, videos and recordings work."));
         }
     };
+    split_text(&text, facts)
+}
+
+fn split_text(text: &str, facts: &OutgoingFacts) -> Result<Vec<TextPart>, Notice> {
     if text.is_empty() {
         return Err(Notice::new("Your message was not sent: it is empty, and Instagram takes no empty messages."));
     }
     let mentions: Vec<RemoteUserId> = facts.mentioned.values().map(|(id, _)| id.clone()).collect();
-    let parts = split(&text, facts.max_characters.max(1), |_| 1);
+    let parts = split(text, facts.max_characters.max(1), |_| 1);
     Ok(parts
         .into_iter()
         .enumerate()
@@ -176,7 +246,7 @@ mod tests {
     use ruma::owned_user_id;
     use serde_json::json;
 
-    use super::*;
+    use super::{texts as texts_of, *};
     use crate::domain::ids::ItemId;
 
     fn facts() -> OutgoingFacts {
@@ -190,7 +260,7 @@ mod tests {
     }
 
     fn send(content: &Value, facts: &OutgoingFacts) -> Result<Vec<TextPart>, Notice> {
-        to_remote(&MessageContent::from_value(content).unwrap(), facts)
+        texts_of("m.room.message", &MessageContent::from_value(content).unwrap(), facts)
     }
 
     fn texts(content: &Value) -> Vec<String> {
@@ -249,12 +319,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_says_so() {
-        for content in [
-            json!({"msgtype": "m.image", "body": "cat.jpg"}),
-            json!({"msgtype": "m.text", "body": ""}),
-            json!({"msgtype": "m.text", "body": "* new", "m.relates_to": {"rel_type": "m.replace", "event_id": "$x"}}),
-            json!({"msgtype": "org.example.odd", "body": "?"}),
-        ] {
+        for content in [json!({"msgtype": "m.text", "body": ""}), json!({"msgtype": "org.example.odd", "body": "?"})] {
             assert!(!send(&content, &facts()).unwrap_err().statement.is_empty());
         }
     }
@@ -263,5 +328,20 @@ mod tests {
     fn fields_of_the_wrong_shape_count_as_absent() {
         let content = json!({"msgtype": "m.text", "body": "x", "m.mentions": 7, "m.relates_to": ["no"]});
         assert_eq!(texts(&content), ["x"]);
+    }
+
+    #[test]
+    fn a_picture_is_followed_by_its_caption() {
+        let content = json!({"msgtype": "m.image", "body": "look!", "filename": "a.jpg", "url": "mxc://test/a"});
+        let content = MessageContent::from_value(&content).unwrap();
+        let parts = to_remote("m.room.message", &content, &facts()).unwrap();
+        let [OutgoingPart::File(file), OutgoingPart::Text(text)] = &parts[..] else { panic!("{parts:?}") };
+        assert_eq!((file.kind, file.name.as_str(), text.text.as_str()), (FileKind::Picture, "a.jpg", "look!"));
+    }
+
+    #[test]
+    fn a_file_without_address_says_so() {
+        let content = MessageContent::from_value(&json!({"msgtype": "m.image", "body": "a.jpg"})).unwrap();
+        assert!(to_remote("m.room.message", &content, &facts()).is_err());
     }
 }

@@ -5,22 +5,20 @@ use std::sync::Arc;
 
 use ruma::OwnedEventId;
 
-use super::{RoomEvent, Step};
+use super::{RoomEvent, Speaker, Step, file, speaker, target_of};
 use crate::bridge::Bridge;
-use crate::domain::convert::to_remote::{MessageContent, OutgoingFacts, TextPart, to_remote};
-use crate::domain::event::ReplyTo;
+use crate::config::Receipts;
+use crate::domain::convert::to_remote::{self, FileKind, MessageContent, OutgoingFacts, OutgoingPart, to_remote};
+use crate::domain::event::{ItemContent, ReplyTo};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, Timestamp};
 use crate::domain::notice::Notice;
-use crate::domain::record::{InboxRow, Intended, Mapping, OutboxState, Portal, Settlement};
+use crate::domain::record::{InboxRow, Intended, Mapping, OutboxState, Portal, Settlement, Standing};
 use crate::domain::request_id;
 use crate::failpoint;
 use crate::lane::{StepError, Stop};
-use crate::network::Remote;
-use crate::portal::ghost;
+use crate::network::{ChatChange, Remote};
+use crate::portal::{ephemeral, ghost};
 use crate::runtime;
-
-/// How often a message waits for the event it answers to be mapped; then it is sent as if it answered nothing.
-const REPLY_PATIENCE: i64 = 5;
 
 /// What is to be sent for a row.
 pub(super) struct Plan {
@@ -29,7 +27,7 @@ pub(super) struct Plan {
     at: Timestamp,
     portal: Portal,
     remote: Remote,
-    parts: Vec<(ClientContext, TextPart)>,
+    parts: Vec<(ClientContext, OutgoingPart)>,
 }
 
 /// Loads the facts and converts.
@@ -45,20 +43,25 @@ pub(super) async fn prepare(
     };
     let reply_to = match content.reply_target() {
         Some(target) if earlier.iter().any(|plan| plan.event == target) => return Ok(Step::AfterEarlier),
-        Some(target) => reply_target(bridge, target, row.attempts).await?,
+        Some(target) => target_of(bridge, target, row.attempts)
+            .await?
+            .map(|mapping| ReplyTo { item: mapping.item, client_context: mapping.client_context }),
         None => None,
     };
-    let login = sending_login(bridge, event, &portal).await?;
-    let facts = OutgoingFacts {
-        sender_name: sender_name(bridge, &login).await?,
-        reply_to,
-        mentioned: mentioned(bridge, &content).await?,
-        max_characters: bridge.config.max_characters(),
-        notices: bridge.config.bridge_notices(),
-    };
-    let parts = to_remote(&content, &facts).map_err(StepError::Refuse)?;
+    let Speaker { login, relayed } = speaker(bridge, event, &portal).await?;
+    let mut facts = facts(bridge, &content, &login, reply_to).await?;
+    if relayed {
+        facts.sender_name = relayed_name(bridge, event, &content).await;
+    }
+    let mut parts = to_remote(&event.kind, &content, &facts).map_err(StepError::Refuse)?;
+    if relayed {
+        to_remote::name_speaker(&mut parts, &facts.sender_name, content.msgtype == "m.emote");
+    }
     if parts.is_empty() {
-        return if earlier.is_empty() { Ok(Step::Done) } else { Ok(Step::AfterEarlier) };
+        return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
+    }
+    if portal.standing == Standing::Request {
+        accept(bridge, &portal, &login).await?;
     }
     let at = Timestamp(event.origin_server_ts);
     let parts = (0..).zip(parts).map(|(n, part)| (request_id::client_context(&event.event_id, at, n), part)).collect();
@@ -67,27 +70,46 @@ pub(super) async fn prepare(
     Ok(Step::Planned(Box::new(Plan { row: row.clone(), event, at, portal, remote, parts })))
 }
 
-/// Which login sends this: the sender's own in this thread, else nobody.
-async fn sending_login(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<LoginId, StepError> {
-    let own = bridge.store.logins_of_user(&event.sender).await?;
-    let in_thread = match &portal.key.receiver {
-        Some(receiver) => vec![receiver.clone()],
-        None => bridge.store.logins_in_thread(&portal.key.thread).await?,
-    };
-    own.into_iter().map(|login| login.id).find(|login| in_thread.contains(login)).ok_or_else(|| {
-        let notice = Notice::new("Your message was not sent: you have no Instagram login in this chat.");
-        StepError::Refuse(notice.with_hint("log in to an account that is in it: send `login` to the bridge bot."))
+/// Who answers a message request accepts it; Instagram wants that first.
+async fn accept(bridge: &Bridge, portal: &Portal, login: &LoginId) -> Result<(), StepError> {
+    let remote = bridge.remote(login).await?;
+    let accepted = remote.change(&portal.key.thread, &ChatChange::Accept).await;
+    accepted.map_err(|error| StepError::Remote { login: login.clone(), error })?;
+    let mut portal = portal.clone();
+    portal.standing = Standing::Open;
+    Ok(bridge.store.save_portal(&portal).await?)
+}
+
+/// How somebody without a login is called on Instagram: by the profile of this one message, else as the room knows them.
+async fn relayed_name(bridge: &Bridge, event: &RoomEvent, content: &MessageContent) -> String {
+    if let Some(name) = content.per_message_name() {
+        return name;
+    }
+    let member = bridge.matrix.state(&event.room_id, "m.room.member", event.sender.as_str()).await;
+    let name = member.ok().flatten().and_then(|member| member["displayname"].as_str().map(str::to_owned));
+    name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| event.sender.localpart().to_owned())
+}
+
+/// What conversion has to know.
+pub(super) async fn facts(
+    bridge: &Bridge,
+    content: &MessageContent,
+    login: &LoginId,
+    reply_to: Option<ReplyTo>,
+) -> Result<OutgoingFacts, StepError> {
+    Ok(OutgoingFacts {
+        sender_name: sender_name(bridge, login).await?,
+        reply_to,
+        mentioned: mentioned(bridge, content).await?,
+        max_characters: bridge.config.max_characters(),
+        notices: bridge.config.bridge_notices(),
     })
 }
 
-/// The item an event stands for. An unknown one may only not be settled yet, so there is a little patience.
-async fn reply_target(bridge: &Bridge, target: &str, attempts: i64) -> Result<Option<ReplyTo>, StepError> {
-    let Ok(target) = OwnedEventId::try_from(target) else { return Ok(None) };
-    match bridge.store.mapping_of_event(&target).await?.into_iter().next() {
-        Some(mapping) => Ok(Some(ReplyTo { item: mapping.item, client_context: mapping.client_context })),
-        None if attempts < REPLY_PATIENCE => Err(StepError::Later("the message it answers")),
-        None => Ok(None),
-    }
+/// The digest that the same text has when Instagram speaks of it.
+pub(super) fn digest(bridge: &Bridge, text: &str) -> String {
+    let content = ItemContent::Text { text: text.to_owned(), mentions: Vec::new(), preview: None };
+    request_id::digest_of_content(bridge.config.secret_key(), &content.words())
 }
 
 async fn sender_name(bridge: &Bridge, login: &LoginId) -> Result<String, StepError> {
@@ -114,7 +136,7 @@ async fn mentioned(
 }
 
 /// Intend, act, settle.
-pub(super) async fn carry_out(bridge: &Bridge, plans: Vec<Plan>) -> Result<(), Stop> {
+pub(super) async fn carry_out(bridge: &Arc<Bridge>, plans: Vec<Plan>) -> Result<(), Stop> {
     if plans.is_empty() {
         return Ok(());
     }
@@ -123,33 +145,63 @@ pub(super) async fn carry_out(bridge: &Bridge, plans: Vec<Plan>) -> Result<(), S
     let settled = bridge.store.settle(done, runtime::now()).await;
     failpoint::hit("to-remote-after-settle");
     match (settled, stopped) {
-        (Err(error), _) => Err(Stop { row: plans[0].row.clone(), error: error.into() }),
+        (Err(error), _) => Err(Stop::new(&plans[0].row, error)),
         (Ok(()), Some(stop)) => Err(stop),
-        (Ok(()), None) => Ok(()),
+        (Ok(()), None) => {
+            seen_by_reply(bridge, &plans);
+            Ok(())
+        }
+    }
+}
+
+/// Who answers has read, if that is how receipts are configured.
+fn seen_by_reply(bridge: &Arc<Bridge>, plans: &[Plan]) {
+    if bridge.config.bridge.receipts != Receipts::OnReply {
+        return;
+    }
+    for (portal, login) in plans.iter().map(|plan| (plan.portal.clone(), plan.remote.login().clone())) {
+        let task = Arc::clone(bridge);
+        bridge.tasks.spawn("receipt", async move {
+            if let Err(error) = ephemeral::seen(&task, &portal, &login, None).await {
+                tracing::debug!(%error, "receipt not bridged");
+            }
+        });
     }
 }
 
 async fn act(bridge: &Bridge, plans: &[Plan], done: &mut Vec<Settlement>) -> Result<(), Stop> {
-    let mut states = intend(bridge, plans).await.map_err(|error| Stop { row: plans[0].row.clone(), error })?;
+    let mut states = intend(bridge, plans).await.map_err(|error| Stop::new(&plans[0].row, error))?;
     failpoint::hit("to-remote-after-intend");
     for plan in plans {
-        let stop = |error: StepError| Stop { row: plan.row.clone(), error };
         let mut mappings = Vec::with_capacity(plan.parts.len());
         for (context, part) in &plan.parts {
-            let item = match states.remove(context) {
-                Some(OutboxState::Confirmed(item)) => ItemId::new(item),
-                Some(OutboxState::MaybeSent) => deliver_once(plan, context, part).await.map_err(stop)?,
-                _ => deliver(plan, context, part).await.map_err(stop)?,
-            };
-            if plan.parts.len() > 1 {
-                let confirmed = bridge.store.confirm(&context.clone().into(), item.as_str()).await;
-                confirmed.map_err(|error| stop(error.into()))?;
+            match send(bridge, plan, states.remove(context), context, part).await {
+                Ok(item) => mappings.push(mapping(bridge, plan, context, part, item)),
+                Err(error) => return Err(Stop { sent: mappings, ..Stop::new(&plan.row, error) }),
             }
-            mappings.push(mapping(plan, context, item));
         }
-        done.push(Settlement { row: plan.row.id, mappings, failure: None });
+        done.push(Settlement { mappings, ..Settlement::nothing(plan.row.id) });
     }
     Ok(())
+}
+
+/// Sends a part, unless it was sent before.
+async fn send(
+    bridge: &Bridge,
+    plan: &Plan,
+    state: Option<OutboxState>,
+    context: &ClientContext,
+    part: &OutgoingPart,
+) -> Result<ItemId, StepError> {
+    let item = match state {
+        Some(OutboxState::Confirmed(item)) => return Ok(ItemId::new(item)),
+        Some(OutboxState::MaybeSent) => deliver_once(bridge, plan, context, part).await?,
+        _ => deliver(bridge, plan, context, part).await?,
+    };
+    if plan.parts.len() > 1 {
+        bridge.store.confirm(&context.clone().into(), item.as_str()).await?;
+    }
+    Ok(item)
 }
 
 /// Writes down what is about to be sent; says of each part whether it may have been sent before.
@@ -165,22 +217,43 @@ async fn intend(bridge: &Bridge, plans: &[Plan]) -> Result<HashMap<ClientContext
 }
 
 /// For a part that may have been sent before: looks for it first.
-async fn deliver_once(plan: &Plan, context: &ClientContext, part: &TextPart) -> Result<ItemId, StepError> {
+async fn deliver_once(
+    bridge: &Bridge,
+    plan: &Plan,
+    context: &ClientContext,
+    part: &OutgoingPart,
+) -> Result<ItemId, StepError> {
     let found = plan.remote.find_sent(&plan.portal.key.thread, context).await;
     match found.map_err(|error| StepError::Remote { login: plan.remote.login().clone(), error })? {
         Some(item) => Ok(item),
-        None => deliver(plan, context, part).await,
+        None => deliver(bridge, plan, context, part).await,
     }
 }
 
-async fn deliver(plan: &Plan, context: &ClientContext, part: &TextPart) -> Result<ItemId, StepError> {
-    let item = plan.remote.deliver(&plan.portal.key.thread, part, context).await;
-    let item = item.map_err(|error| StepError::Remote { login: plan.remote.login().clone(), error })?;
+async fn deliver(
+    bridge: &Bridge,
+    plan: &Plan,
+    context: &ClientContext,
+    part: &OutgoingPart,
+) -> Result<ItemId, StepError> {
+    let thread = &plan.portal.key.thread;
+    let item = match part {
+        OutgoingPart::Text(text) => {
+            let sent = plan.remote.deliver(thread, text, context).await;
+            sent.map_err(|error| StepError::Remote { login: plan.remote.login().clone(), error })?
+        }
+        OutgoingPart::File(part) => file::deliver(bridge, &plan.remote, thread, part, context).await?,
+    };
     failpoint::hit("to-remote-after-send");
     Ok(item)
 }
 
-fn mapping(plan: &Plan, context: &ClientContext, item: ItemId) -> Mapping {
+fn mapping(bridge: &Bridge, plan: &Plan, context: &ClientContext, part: &OutgoingPart, item: ItemId) -> Mapping {
+    let (kind, digest) = match part {
+        OutgoingPart::Text(part) => ("text", Some(digest(bridge, &part.text))),
+        OutgoingPart::File(part) if part.kind == FileKind::Audio => ("voice_media", None),
+        OutgoingPart::File(_) => ("media", None),
+    };
     Mapping {
         portal: plan.portal.id,
         item,
@@ -189,5 +262,9 @@ fn mapping(plan: &Plan, context: &ClientContext, item: ItemId) -> Mapping {
         sender: plan.remote.login().as_str().to_owned(),
         client_context: Some(context.clone()),
         at: plan.at,
+        kind: Some(kind.to_owned()),
+        digest,
+        unsent: false,
+        redact_at: None,
     }
 }

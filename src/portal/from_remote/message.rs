@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use ruma::OwnedUserId;
+use ruma::{EventId, OwnedUserId};
 
-use super::{Plan, Planned, request};
+use super::media::Carried;
+use super::{Action, Heard, Outcome, Plan, Planned};
 use crate::bridge::Bridge;
-use crate::domain::convert::to_matrix::{IncomingFacts, to_matrix};
+use crate::domain::convert::to_matrix::{IncomingFacts, Media, Part, to_matrix};
 use crate::domain::event::{Item, ItemContent, ReplyTo};
-use crate::domain::ids::{LoginId, RemoteUserId, ThreadId};
-use crate::domain::record::{InboxRow, Portal};
+use crate::domain::ids::{LoginId, RemoteUserId, ThreadId, Timestamp};
+use crate::domain::record::{InboxRow, Origin, Portal};
+use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::portal::{ghost, room};
+use crate::runtime;
 
 /// Loads the facts, makes sure that room and sender exist, and converts.
 pub(super) async fn prepare(
@@ -25,7 +28,12 @@ pub(super) async fn prepare(
     if matches!(item.content, ItemContent::Admin(None)) {
         return Ok(Plan::nothing(row));
     }
-    let portal = room::ensure(bridge, login, thread, item.sender.as_ref()).await?;
+    // Into a room that fills with history the user is invited at its end: nothing in it is news.
+    let portal = match row.origin {
+        Origin::History => Some(room::ensure_quietly(bridge, login, thread, item.sender.as_ref()).await?),
+        _ => room::ensure(bridge, login, thread, item.sender.as_ref()).await?,
+    };
+    let Some(portal) = portal else { return Ok(Plan::nothing(row)) };
     // The outbox first: a send leaves it in the commit that maps it.
     if is_being_sent(bridge, &portal, item).await?
         || !bridge.store.mapping_of_item(portal.id, &item.id).await?.is_empty()
@@ -39,24 +47,75 @@ pub(super) async fn prepare(
     };
     let facts = facts(bridge, &portal, item).await?;
     let sender = item.sender.as_ref().map_or("", RemoteUserId::as_str);
+    let digest = digest(bridge, item);
+    let heard = Heard { bridge, row, login: login.clone(), portal: portal.clone() };
     let events = (0..)
         .zip(to_matrix(item, &facts))
-        .map(|(part, content)| {
-            let request = request(&portal, &item.id, sender, part);
-            Planned {
+        .map(|(number, Part { kind, content, media })| Planned {
+            request: request_id::matrix_transaction(&portal.key, &item.id, "message", sender, number),
+            intent: intent.clone(),
+            sender: sender.to_owned(),
+            portal: portal.id,
+            room: room.clone(),
+            action: Action::Send {
+                kind,
                 content,
-                request,
-                intent: intent.clone(),
-                room: room.clone(),
                 at: Some(item.at).filter(|at| at.0 > 0),
-                portal: portal.id,
-                item: item.id.clone(),
-                sender: sender.to_owned(),
-                client_context: item.client_context.clone(),
-            }
+                media: carried(&heard, item, number, media.as_ref()),
+            },
+            outcome: part(bridge, item, number, Some(digest.clone()), media.as_ref()),
         })
         .collect();
-    Ok(Plan { row: row.clone(), events })
+    Ok(Plan { events, ..Plan::nothing(row) })
+}
+
+/// The media of an event, and where they can be asked for again.
+pub(super) fn carried(heard: &Heard<'_>, item: &Item, part: i64, media: Option<&Media>) -> Option<Box<Carried>> {
+    Some(Box::new(Carried {
+        media: media?.clone(),
+        login: heard.login.clone(),
+        thread: heard.portal.key.thread.clone(),
+        item: item.id.clone(),
+        number: usize::try_from(part).unwrap_or_default(),
+    }))
+}
+
+/// What an event of an item is to the bridge.
+pub(super) fn part(bridge: &Bridge, item: &Item, part: i64, digest: Option<String>, media: Option<&Media>) -> Outcome {
+    let stays = i64::try_from(bridge.config.media.redact_after.get().as_millis()).unwrap_or(i64::MAX);
+    let redact_at = media.filter(|media| media.fleeting).map(|_| Timestamp(runtime::now().0.saturating_add(stays)));
+    Outcome::Part {
+        item: item.id.clone(),
+        part,
+        client_context: item.client_context.clone(),
+        at: item.at,
+        kind: item.kind.clone(),
+        digest,
+        redact_at,
+    }
+}
+
+/// Tells whether an item says the same as before, without keeping what it says.
+pub(super) fn digest(bridge: &Bridge, item: &Item) -> String {
+    request_id::digest_of_content(bridge.config.secret_key(), &item.content.words())
+}
+
+/// Who an item's events come from: the sender's ghost, which has to be in the room.
+pub(super) async fn author(heard: &Heard<'_>, item: &Item) -> Result<Intent, StepError> {
+    let Some(sender) = &item.sender else { return Ok(Intent::Bot) };
+    Ok(Intent::As(room::ensure_member(heard.bridge, &heard.portal, &heard.login, sender).await?))
+}
+
+/// Whether an item of this sender may stand in the room under the user's own Matrix account, which nobody else can
+/// edit.
+pub(super) async fn is_of_matrix_user(heard: &Heard<'_>, item: &Item, event: &EventId) -> Result<bool, StepError> {
+    let Some(sender) = &item.sender else { return Ok(false) };
+    if heard.bridge.store.login(&LoginId::new(sender.as_str())).await?.is_none() {
+        return Ok(false);
+    }
+    let Some(room) = &heard.portal.room else { return Ok(false) };
+    let author = heard.bridge.matrix.author(room, event).await?;
+    Ok(author.is_some_and(|author| !heard.bridge.matrix.is_ours(&author)))
 }
 
 /// Whether the item is what a user is sending into this very room: another login in the group heard it before the send
@@ -71,7 +130,7 @@ async fn is_being_sent(bridge: &Bridge, portal: &Portal, item: &Item) -> Result<
     Ok(bridge.store.event_of_request(&context.clone().into()).await?.is_some())
 }
 
-async fn facts(bridge: &Bridge, portal: &Portal, item: &Item) -> Result<IncomingFacts, StepError> {
+pub(super) async fn facts(bridge: &Bridge, portal: &Portal, item: &Item) -> Result<IncomingFacts, StepError> {
     let reply_to = match &item.reply_to {
         Some(reply) => reply_target(bridge, portal, reply).await?,
         None => None,
@@ -82,7 +141,8 @@ async fn facts(bridge: &Bridge, portal: &Portal, item: &Item) -> Result<Incoming
             mentions.push(matrix_user(bridge, user).await?);
         }
     }
-    Ok(IncomingFacts { reply_to, mentions, thread_link: room::link(&portal.key.thread) })
+    let fleeting = bridge.config.media.disappearing;
+    Ok(IncomingFacts { reply_to, mentions, thread_link: room::link(&portal.key.thread), fleeting })
 }
 
 /// The event of the quoted item: from the message map, or, when our own send is not settled yet, from the outbox.

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::{Conn, rows};
+use super::{Conn, facts, rows};
 use crate::domain::ids::{LaneKey, LoginId, RequestId, RowId, Timestamp};
 use crate::domain::record::{Cursor, InboxRow, Intended, NewRow, OutboxState, Settlement};
 use crate::store::delivery::Accepted;
@@ -63,20 +63,17 @@ pub(super) async fn accept(conn: &mut Conn, given: &[&Acceptance]) -> Found<(Vec
         let unknown = acceptance.rows.iter().filter(|row| !is_known(row, acceptance, &known));
         wanted.extend(unknown.map(|row| (row, acceptance.now)));
     }
-    let mut inserted = insert_rows(conn, &wanted).await?;
+    let inserted = insert_rows(conn, &wanted).await?;
     let count = i64::try_from(inserted.len()).unwrap_or(i64::MAX);
     // Rows and cursor share this transaction: a cursor ahead of its rows would lose them.
     save_cursors(conn, given).await?;
 
     let mut accepted = Vec::with_capacity(given.len());
     for acceptance in given {
-        let mut lanes = Vec::new();
+        // The lanes of known rows too: whoever brought them first may have gone before it could wake them.
         let mut seen = HashSet::new();
-        for row in &acceptance.rows {
-            if inserted.remove(&row.dedup_key) && seen.insert(&row.lane) {
-                lanes.push(row.lane.clone());
-            }
-        }
+        let rows = acceptance.rows.iter().filter(|row| !is_known(row, acceptance, &known));
+        let lanes = rows.map(|row| &row.lane).filter(|lane| seen.insert(*lane)).cloned().collect();
         accepted.push(Accepted { lanes });
     }
     Ok((accepted, count))
@@ -172,6 +169,15 @@ async fn insert_rows(conn: &mut Conn, wanted: &[(&NewRow, Timestamp)]) -> Found<
     let Some(wanted) = wanted else { return Ok(HashSet::new()) };
     let inserted: Vec<String> = sqlx::query_scalar(SQL).bind(wanted).fetch_all(conn).await?;
     Ok(inserted.into_iter().collect())
+}
+
+/// The cursor of a login that has none yet.
+pub(super) async fn save_first_cursor(conn: &mut Conn, login: &LoginId, cursor: &Cursor) -> Found<()> {
+    const SQL: &str = "INSERT INTO login_cursor (login, seq_id, snapshot_at_ms, newest_item_us) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (login) DO NOTHING";
+    let query = sqlx::query(SQL).bind(login.as_str()).bind(cursor.seq_id).bind(cursor.snapshot_at_ms);
+    query.bind(cursor.newest_item_us).execute(conn).await?;
+    Ok(())
 }
 
 async fn save_cursors(conn: &mut Conn, given: &[&Acceptance]) -> Found<()> {
@@ -297,7 +303,7 @@ pub(super) async fn settle(conn: &mut Conn, settlements: &[(&Settlement, Timesta
         FROM (SELECT CAST(value ->> 'id' AS BIGINT) AS id, CAST(value ->> 'at' AS BIGINT) AS settled_at,
             value ->> 'reason' AS reason FROM json_each(CAST($1 AS jsontext))) AS given
         WHERE inbox.id = given.id AND inbox.state = 'pending'";
-    insert_mappings(conn, settlements).await?;
+    write_down(conn, settlements).await?;
     let ids = json_keys(settlements.iter().map(|(settlement, _)| settlement.row.0));
     let Some(ids) = ids else { return Ok(0) };
     sqlx::query(FORGET).bind(ids).execute(&mut *conn).await?;
@@ -319,7 +325,7 @@ pub(super) async fn settle(conn: &mut Conn, settlements: &[(&Settlement, Timesta
 }
 
 /// Leaves out what belongs to a portal that was removed meanwhile.
-async fn insert_mappings(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -> Found<()> {
+async fn write_down(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -> Found<()> {
     #[derive(Serialize)]
     struct Row<'a> {
         portal: i64,
@@ -329,10 +335,15 @@ async fn insert_mappings(conn: &mut Conn, settlements: &[(&Settlement, Timestamp
         sender: &'a str,
         context: Option<&'a str>,
         at: Timestamp,
+        kind: Option<&'a str>,
+        digest: Option<&'a str>,
+        redact: Option<Timestamp>,
     }
-    const SQL: &str = "INSERT INTO message (portal, item, part, event, sender, client_context, sent_at)
+    const SQL: &str = "INSERT INTO message (portal, item, part, event, sender, client_context, sent_at, kind, digest,
+            redact_at)
         SELECT portal.id, given.value ->> 'item', CAST(given.value ->> 'part' AS BIGINT), given.value ->> 'event',
-            given.value ->> 'sender', given.value ->> 'context', CAST(given.value ->> 'at' AS BIGINT)
+            given.value ->> 'sender', given.value ->> 'context', CAST(given.value ->> 'at' AS BIGINT),
+            given.value ->> 'kind', given.value ->> 'digest', CAST(given.value ->> 'redact' AS BIGINT)
         FROM json_each(CAST($1 AS jsontext)) AS given
         JOIN portal ON portal.id = CAST(given.value ->> 'portal' AS BIGINT) WHERE true
         ON CONFLICT (item, portal, part) DO NOTHING";
@@ -345,9 +356,15 @@ async fn insert_mappings(conn: &mut Conn, settlements: &[(&Settlement, Timestamp
         sender: &mapping.sender,
         context: mapping.client_context.as_ref().map(|context| context.as_str()),
         at: mapping.at,
+        kind: mapping.kind.as_deref(),
+        digest: mapping.digest.as_deref(),
+        redact: mapping.redact_at,
     }));
     if let Some(mappings) = mappings {
-        sqlx::query(SQL).bind(mappings).execute(conn).await?;
+        sqlx::query(SQL).bind(mappings).execute(&mut *conn).await?;
+    }
+    for effect in settlements.iter().flat_map(|(settlement, _)| &settlement.effects) {
+        facts::apply_effect(conn, effect).await?;
     }
     Ok(())
 }

@@ -3,37 +3,39 @@
 use ruma::{EventId, RoomId};
 
 use super::{Conn, rows};
-use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, PortalKey, RemoteUserId, ThreadId};
-use crate::domain::record::{Ghost, Mapping, Portal};
+use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
+use crate::domain::record::{Effect, Ghost, Mapping, Portal, Reacted};
 use crate::store::error::StoreError;
 
 type Found<T> = Result<T, StoreError>;
 
 pub(in crate::store) async fn portal_of_key(conn: &mut Conn, key: &PortalKey) -> Found<Option<Portal>> {
-    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members FROM portal
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing FROM portal
         WHERE thread = $1 AND receiver = $2";
     let query = sqlx::query_as(SQL).bind(key.thread.as_str()).bind(rows::receiver_text(key));
     query.fetch_optional(conn).await?.map(rows::portal).transpose()
 }
 
 pub(in crate::store) async fn portal_of_id(conn: &mut Conn, id: PortalId) -> Found<Option<Portal>> {
-    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members FROM portal WHERE id = $1";
+    const SQL: &str =
+        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing FROM portal WHERE id = $1";
     sqlx::query_as(SQL).bind(id.0).fetch_optional(conn).await?.map(rows::portal).transpose()
 }
 
 pub(in crate::store) async fn portal_of_room(conn: &mut Conn, room: &RoomId) -> Found<Option<Portal>> {
-    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members FROM portal WHERE room = $1";
+    const SQL: &str =
+        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing FROM portal WHERE room = $1";
     sqlx::query_as(SQL).bind(room.as_str()).fetch_optional(conn).await?.map(rows::portal).transpose()
 }
 
 pub(in crate::store) async fn portals_of_thread(conn: &mut Conn, thread: &ThreadId) -> Found<Vec<Portal>> {
-    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members FROM portal
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing FROM portal
         WHERE thread = $1 ORDER BY id";
     sqlx::query_as(SQL).bind(thread.as_str()).fetch_all(conn).await?.into_iter().map(rows::portal).collect()
 }
 
 pub(in crate::store) async fn portals_of_login(conn: &mut Conn, login: &LoginId) -> Found<Vec<Portal>> {
-    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members FROM portal
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing FROM portal
         WHERE receiver = $1
            OR (receiver = '' AND thread IN (SELECT thread FROM login_thread WHERE login = $1))
         ORDER BY id";
@@ -53,14 +55,18 @@ pub(in crate::store) async fn ghost(conn: &mut Conn, id: &RemoteUserId) -> Found
 }
 
 pub(in crate::store) async fn mapping_of_item(conn: &mut Conn, portal: PortalId, item: &ItemId) -> Found<Vec<Mapping>> {
-    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at FROM message
+    const SQL: &str =
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+        FROM message
         WHERE item = $1 AND portal = $2 ORDER BY part";
     let query = sqlx::query_as(SQL).bind(item.as_str()).bind(portal.0);
     query.fetch_all(conn).await?.into_iter().map(rows::mapping).collect()
 }
 
 pub(in crate::store) async fn mapping_of_event(conn: &mut Conn, event: &EventId) -> Found<Vec<Mapping>> {
-    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at FROM message
+    const SQL: &str =
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+        FROM message
         WHERE event = $1 ORDER BY part, item";
     sqlx::query_as(SQL).bind(event.as_str()).fetch_all(conn).await?.into_iter().map(rows::mapping).collect()
 }
@@ -70,10 +76,95 @@ pub(in crate::store) async fn mapping_of_context(
     portal: PortalId,
     context: &ClientContext,
 ) -> Found<Option<Mapping>> {
-    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at FROM message
+    const SQL: &str =
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+        FROM message
         WHERE client_context = $1 AND portal = $2 ORDER BY item, part LIMIT 1";
     let query = sqlx::query_as(SQL).bind(context.as_str()).bind(portal.0);
     query.fetch_optional(conn).await?.map(rows::mapping).transpose()
+}
+
+/// The last message of a portal that is not younger than a time and not from a sender; of several parts the last one.
+pub(in crate::store) async fn last_mapping(
+    conn: &mut Conn,
+    portal: PortalId,
+    not_after: Timestamp,
+    not_from: &str,
+) -> Found<Option<Mapping>> {
+    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+        FROM message WHERE portal = $1 AND sent_at <= $2 AND sender <> $3 ORDER BY sent_at DESC, item DESC, part DESC LIMIT 1";
+    let query = sqlx::query_as(SQL).bind(portal.0).bind(not_after.0).bind(not_from);
+    query.fetch_optional(conn).await?.map(rows::mapping).transpose()
+}
+
+/// The events that are due to be redacted.
+pub(in crate::store) async fn due_redactions(conn: &mut Conn, now: Timestamp) -> Found<Vec<Mapping>> {
+    const SQL: &str =
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+        FROM message WHERE redact_at IS NOT NULL AND redact_at <= $1 AND unsent = 0 ORDER BY redact_at LIMIT 100";
+    sqlx::query_as(SQL).bind(now.0).fetch_all(conn).await?.into_iter().map(rows::mapping).collect()
+}
+
+pub(in crate::store) async fn reactions_of_item(
+    conn: &mut Conn,
+    portal: PortalId,
+    item: &ItemId,
+) -> Found<Vec<Reacted>> {
+    const SQL: &str = "SELECT portal, item, sender, event, emoji FROM reaction
+        WHERE item = $1 AND portal = $2 ORDER BY sender";
+    let query = sqlx::query_as(SQL).bind(item.as_str()).bind(portal.0);
+    query.fetch_all(conn).await?.into_iter().map(rows::reaction).collect()
+}
+
+pub(in crate::store) async fn read_position(
+    conn: &mut Conn,
+    portal: PortalId,
+    user: &RemoteUserId,
+) -> Found<Option<Timestamp>> {
+    const SQL: &str = "SELECT read_at FROM read_position WHERE portal = $1 AND user_id = $2";
+    let at: Option<i64> = sqlx::query_scalar(SQL).bind(portal.0).bind(user.as_str()).fetch_optional(conn).await?;
+    Ok(at.map(Timestamp))
+}
+
+pub(in crate::store) async fn reaction_of_event(conn: &mut Conn, event: &EventId) -> Found<Option<Reacted>> {
+    const SQL: &str = "SELECT portal, item, sender, event, emoji FROM reaction WHERE event = $1";
+    sqlx::query_as(SQL).bind(event.as_str()).fetch_optional(conn).await?.map(rows::reaction).transpose()
+}
+
+/// Less than is known changes nothing.
+pub(super) async fn advance_read(conn: &mut Conn, portal: PortalId, user: &RemoteUserId, at: Timestamp) -> Found<()> {
+    const SQL: &str = "INSERT INTO read_position (portal, user_id, read_at)
+        SELECT id, $2, $3 FROM portal WHERE id = $1
+        ON CONFLICT (portal, user_id) DO UPDATE SET read_at = excluded.read_at
+        WHERE read_position.read_at < excluded.read_at";
+    sqlx::query(SQL).bind(portal.0).bind(user.as_str()).bind(at.0).execute(conn).await?;
+    Ok(())
+}
+
+/// Applies what settling changes besides the message map. What belongs to a portal that was removed is left out.
+pub(super) async fn apply_effect(conn: &mut Conn, effect: &Effect) -> Found<()> {
+    const REACTED: &str = "INSERT INTO reaction (item, portal, sender, event, emoji)
+        SELECT $1, id, $3, $4, $5 FROM portal WHERE id = $2
+        ON CONFLICT (item, portal, sender) DO UPDATE SET event = excluded.event, emoji = excluded.emoji";
+    const UNREACTED: &str = "DELETE FROM reaction WHERE item = $1 AND portal = $2 AND sender = $3";
+    const EDITED: &str = "UPDATE message SET digest = $3 WHERE item = $1 AND portal = $2";
+    const UNSENT: &str = "UPDATE message SET unsent = 1, redact_at = NULL WHERE item = $1 AND portal = $2";
+    match effect {
+        Effect::Reacted(Reacted { portal, item, sender, event, emoji }) => {
+            let query = sqlx::query(REACTED).bind(item.as_str()).bind(portal.0).bind(sender.as_str());
+            query.bind(event.as_str()).bind(emoji).execute(conn).await?;
+        }
+        Effect::Unreacted { portal, item, sender } => {
+            sqlx::query(UNREACTED).bind(item.as_str()).bind(portal.0).bind(sender.as_str()).execute(conn).await?;
+        }
+        Effect::Edited { portal, item, digest } => {
+            sqlx::query(EDITED).bind(item.as_str()).bind(portal.0).bind(digest).execute(conn).await?;
+        }
+        Effect::Unsent { portal, item } => {
+            sqlx::query(UNSENT).bind(item.as_str()).bind(portal.0).execute(conn).await?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn ensure_portal(conn: &mut Conn, key: &PortalKey) -> Found<Portal> {
@@ -86,10 +177,12 @@ pub(super) async fn ensure_portal(conn: &mut Conn, key: &PortalKey) -> Found<Por
 
 /// Returns whether the portal is still there.
 pub(super) async fn save_portal(conn: &mut Conn, portal: &Portal) -> Found<bool> {
-    const SQL: &str = "UPDATE portal SET room = $2, name = $3, avatar_id = $4, members = $5 WHERE id = $1";
+    const SQL: &str = "UPDATE portal SET room = $2, name = $3, avatar_id = $4, members = $5, relay = $6, standing = $7
+        WHERE id = $1";
     let query = sqlx::query(SQL).bind(portal.id.0).bind(portal.room.as_ref().map(|room| room.as_str()));
     let query = query.bind(portal.name.as_deref()).bind(portal.avatar_id.as_deref());
-    Ok(query.bind(rows::members_text(&portal.members)).execute(conn).await?.rows_affected() > 0)
+    let query = query.bind(rows::members_text(&portal.members)).bind(portal.relay.as_ref().map(|relay| relay.as_str()));
+    Ok(query.bind(rows::standing_text(portal.standing)).execute(conn).await?.rows_affected() > 0)
 }
 
 pub(super) async fn remove_portal(conn: &mut Conn, id: PortalId) -> Found<()> {

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use sqlx::Connection;
 use tokio::sync::mpsc;
 
-use super::{BEGIN, Conn, Source, accounts, delivery, facts};
+use super::{BEGIN, Conn, Source, accounts, delivery, facts, history};
 use crate::store::error::StoreError;
 use crate::store::seal::SealKey;
 use crate::store::write::{Answer, Job, Message, Write};
@@ -201,7 +201,7 @@ async fn apply(conn: &mut Conn, writes: &[Write]) -> Result<(Vec<Answer>, Depth)
     depth -= delivery::settle(conn, &settlements).await?;
 
     for (write, answer) in writes.iter().zip(&mut answers) {
-        apply_rare(conn, write, answer).await?;
+        apply_rare(conn, write, answer, &mut depth).await?;
     }
     Ok((answers, depth))
 }
@@ -210,7 +210,7 @@ fn pick<'a, T>(writes: &'a [Write], wanted: impl Fn(&'a Write) -> Option<T>) -> 
     writes.iter().enumerate().filter_map(|(place, write)| Some((place, wanted(write)?))).unzip()
 }
 
-async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer) -> Result<(), StoreError> {
+async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer, depth: &mut Depth) -> Result<(), StoreError> {
     match write {
         Write::Accept(_) | Write::Intend { .. } | Write::Confirm { .. } | Write::Settle { .. } => {}
         Write::EnsurePortal(key) => *answer = Answer::Portal(facts::ensure_portal(conn, key).await?),
@@ -222,6 +222,18 @@ async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer) -> Resu
             }
         }
         Write::RemovePortal(id) => facts::remove_portal(conn, *id).await?,
+        Write::Apply(effect) => facts::apply_effect(conn, effect).await?,
+        Write::AdvanceRead { portal, user, at } => facts::advance_read(conn, *portal, user, *at).await?,
+        Write::BeginHistories { histories, first } => {
+            if let Some((login, cursor)) = first {
+                delivery::save_first_cursor(conn, login, cursor).await?;
+            }
+            history::begin(conn, histories).await?;
+        }
+        Write::AddHistoryPage { history, items } => history::add_page(conn, history, items).await?,
+        Write::FinishHistory { thread, login, lane, now } => {
+            *depth += history::finish(conn, thread, login, lane.as_str(), *now).await?;
+        }
         Write::NoteLogin { thread, login } => facts::note_login(conn, thread, login).await?,
         Write::ForgetLogin { thread, login } => facts::forget_login(conn, thread, login).await?,
         Write::SaveGhost(ghost) => facts::save_ghost(conn, ghost).await?,

@@ -174,15 +174,19 @@ pub(super) fn mapping(portal: &Portal, item: &str, part: i64, event: &str) -> Ma
         sender: "33".to_owned(),
         client_context: Some(RequestId::new(format!("context of {item}")).into()),
         at: Timestamp(NOW.0 + part),
+        kind: Some("text".to_owned()),
+        digest: Some(format!("digest of {item}")),
+        unsent: false,
+        redact_at: None,
     }
 }
 
 pub(super) fn done(row: RowId, mappings: Vec<Mapping>) -> Settlement {
-    Settlement { row, mappings, failure: None }
+    Settlement { mappings, ..Settlement::nothing(row) }
 }
 
 pub(super) fn failed(row: RowId, reason: &str) -> Settlement {
-    Settlement { row, mappings: Vec::new(), failure: Some(reason.to_owned()) }
+    Settlement::failed(row, reason.to_owned())
 }
 
 /// Accepts rows for login `1`.

@@ -12,7 +12,7 @@ use super::{
     answer::{failure, refused},
     form, ok,
 };
-use crate::world::view;
+use crate::world::{item::Renewed, view};
 
 pub(super) async fn current_user(State(shared): App, Extension(viewer): Who) -> Response {
     shared.look(|world| match world.account(viewer.pk) {
@@ -61,4 +61,14 @@ pub(super) async fn search(State(shared): App, Extension(viewer): Who, RawQuery(
 /// Feature switches; a client only wants an answer.
 pub(super) async fn launcher_sync() -> Response {
     ok(json!({ "configs": {} }))
+}
+
+/// A shared reel by its number, alone or with its owner's.
+pub(super) async fn clip(State(shared): App, RawQuery(query): RawQuery) -> Response {
+    let fields = form::fields(&query.unwrap_or_default());
+    let wanted = fields.get("clips_media_id").and_then(|id| id.split('_').next()).unwrap_or_default();
+    shared.look(|world| match world.posts.get(wanted) {
+        Some(media) => ok(json!({ "media": Renewed { value: media, cdn: &world.cdn } })),
+        None => failure(StatusCode::NOT_FOUND, json!({ "message": "Media not found or unavailable" })),
+    })
 }

@@ -36,9 +36,12 @@ pub(super) fn login_required() -> Response {
 /// What Instagram says when a verb cannot be done.
 pub(super) fn refused(error: &SimError) -> Response {
     let status = match error {
-        SimError::NotAMember(_) => StatusCode::FORBIDDEN,
+        SimError::NotAMember(_) | SimError::Forbidden(_) => StatusCode::FORBIDDEN,
         SimError::Invalid(_) | SimError::NameTaken(_) | SimError::DeadlinePassed(_) => StatusCode::BAD_REQUEST,
-        SimError::UnknownAccount(_) | SimError::UnknownThread(_) | SimError::UnknownItem(_) => StatusCode::NOT_FOUND,
+        SimError::UnknownAccount(_)
+        | SimError::UnknownThread(_)
+        | SimError::UnknownItem(_)
+        | SimError::UnknownMedia => StatusCode::NOT_FOUND,
     };
     failure(status, json!({ "message": error.to_string() }))
 }

@@ -1,4 +1,4 @@
-//! Sends over HTTP: the fallback for text, links and reactions.
+//! Sends over HTTP: the texts, links, reactions, shares and attachments.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -29,7 +29,14 @@ pub(super) async fn broadcast(
     body: String,
 ) -> Response {
     let mut fields = form::fields(&body);
-    let fault = shared.look(|world| world.take_fault(viewer.pk, Stage::Send, "broadcast"));
+    let fault = shared.look(|world| world.take_fault(viewer.pk, Stage::Send, &format!("broadcast/{kind}")));
+    if kind.ends_with("_attachment")
+        && shared.look(|world| world.take_fault(viewer.pk, Stage::Transcode, &kind)).is_some()
+    {
+        let status = if kind.starts_with("photo") { 503 } else { 500 };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        return failure(status, json!({ "message": "Transcode not finished yet." }));
+    }
     let mut echo_at_us = 0;
     let mut lose_answer = false;
     match fault {

@@ -14,15 +14,20 @@ use super::{
     answer::{failure, refused},
     form, ok,
 };
-use crate::{clock, error::SimError, world::view};
+use crate::{
+    clock,
+    error::SimError,
+    fault::Stage,
+    world::{World, view},
+};
 
-const PAGE: usize = 20;
+pub(super) const PAGE: usize = 20;
 
-fn count(fields: &HashMap<String, String>, name: &str, default: usize) -> usize {
+pub(super) fn count(fields: &HashMap<String, String>, name: &str, default: usize) -> usize {
     fields.get(name).and_then(|text| text.parse().ok()).unwrap_or(default).clamp(1, 200)
 }
 
-fn done(result: Result<(), SimError>) -> Response {
+pub(super) fn done(result: Result<(), SimError>) -> Response {
     match result {
         Ok(()) => ok(json!({})),
         Err(error) => refused(&error),
@@ -44,7 +49,7 @@ fn inbox_page(shared: &crate::shared::Shared, pk: u64, query: &str, pending: boo
     shared.look(|world| {
         let Ok(account) = world.account(pk) else { return refused(&SimError::UnknownAccount(pk)) };
         let requests = account.threads.iter().filter_map(|id| world.threads.get(id));
-        let requests = requests.filter(|thread| thread.pending_for.contains(&pk)).count();
+        let requests = requests.filter(|thread| thread.waits_for(pk)).count();
         ok(json!({
             "viewer": view::user(world, account, account.options.string_ids),
             "inbox": view::inbox(world, account, cursor, limit, items, pending),
@@ -58,7 +63,7 @@ fn inbox_page(shared: &crate::shared::Shared, pk: u64, query: &str, pending: boo
 }
 
 pub(super) async fn pending_preview(State(shared): App, Extension(viewer): Who) -> Response {
-    let total = shared.look(|world| world.threads.values().filter(|one| one.pending_for.contains(&viewer.pk)).count());
+    let total = shared.look(|world| world.threads.values().filter(|one| one.waits_for(viewer.pk)).count());
     ok(json!({ "pending_requests_total": total, "unread_pending_requests": total }))
 }
 
@@ -68,41 +73,6 @@ pub(super) async fn presence() -> Response {
 
 pub(super) async fn has_interop_upgraded() -> Response {
     ok(json!({ "has_interop_upgraded": true }))
-}
-
-pub(super) async fn ranked_recipients(
-    State(shared): App,
-    Extension(viewer): Who,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let fields = form::fields(&query.unwrap_or_default());
-    let wanted = fields.get("query").map(|text| text.to_lowercase()).unwrap_or_default();
-    shared.look(|world| {
-        let others = world.accounts.values().filter(|account| account.pk != viewer.pk);
-        let found = others.filter(|account| account.username.to_lowercase().contains(&wanted));
-        let list: Vec<Value> =
-            found.take(10).map(|account| json!({ "user": view::user(world, account, false) })).collect();
-        ok(json!({ "ranked_recipients": list, "expires": 3600, "filtered": false, "rank_token": "1" }))
-    })
-}
-
-pub(super) async fn create_group(State(shared): App, Extension(viewer): Who, body: String) -> Response {
-    let fields = form::fields(&body);
-    let mut members = vec![viewer.pk];
-    let listed = fields.get("recipient_users").map(|text| form::numbers(text)).unwrap_or_default();
-    members.extend(listed.iter().filter_map(|text| text.parse::<u64>().ok()));
-    if members.len() < 3 {
-        return failure(StatusCode::BAD_REQUEST, json!({ "message": "A group needs at least two other people." }));
-    }
-    let title = fields.get("thread_title").map(String::as_str).unwrap_or_default();
-    shared.act(|world| {
-        let made =
-            world.create_thread(&members, Some(title)).and_then(|id| world.announce_thread(&id, "add").map(|()| id));
-        match made.and_then(|id| world.thread(&id).map(|thread| view::thread(world, thread, viewer.pk, PAGE))) {
-            Ok(thread) => ok(thread),
-            Err(error) => refused(&error),
-        }
-    })
 }
 
 pub(super) async fn by_participants(State(shared): App, Extension(viewer): Who, RawQuery(query): RawQuery) -> Response {
@@ -128,43 +98,32 @@ pub(super) async fn thread(
 ) -> Response {
     let fields = form::fields(&query.unwrap_or_default());
     let cursor = fields.get("cursor").map(String::as_str).filter(|cursor| !cursor.is_empty());
-    let limit = count(&fields, "limit", PAGE);
-    shared.look(|world| match world.thread_of(&id, viewer.pk) {
-        Ok(thread) => ok(json!({ "thread": view::thread_page(world, thread, viewer.pk, cursor, limit) })),
-        Err(_) => failure(StatusCode::NOT_FOUND, json!({ "message": "Thread does not exist" })),
+    // However many are asked for, no more come.
+    let limit = count(&fields, "limit", PAGE).min(PAGE);
+    shared.look(|world| {
+        let Ok(thread) = world.thread_of(&id, viewer.pk) else {
+            return failure(StatusCode::NOT_FOUND, json!({ "message": "Thread does not exist" }));
+        };
+        let mut page = view::thread_page(world, thread, viewer.pk, cursor, limit);
+        if page["has_older"] == false && world.take_fault(viewer.pk, Stage::Page, &id).is_some() {
+            repeat_first(world, &id, viewer.pk, &mut page);
+        }
+        ok(json!({ "thread": page }))
     })
 }
 
-pub(super) async fn approve(State(shared): App, Extension(viewer): Who, Path(id): Path<String>) -> Response {
-    done(shared.act(|world| {
-        world.thread_of(&id, viewer.pk)?;
-        if let Some(thread) = world.threads.get_mut(&id) {
-            thread.pending_for.remove(&viewer.pk);
-        }
-        world.announce_thread(&id, "replace")
-    }))
-}
-
-pub(super) async fn update_title(
-    State(shared): App,
-    Extension(viewer): Who,
-    Path(id): Path<String>,
-    body: String,
-) -> Response {
-    let title = form::fields(&body).remove("title").unwrap_or_default();
-    done(shared.act(|world| {
-        world.thread_of(&id, viewer.pk)?;
-        world.rename_thread(&id, viewer.pk, &title)
-    }))
-}
-
-pub(super) async fn leave(State(shared): App, Extension(viewer): Who, Path(id): Path<String>) -> Response {
-    done(shared.act(|world| world.remove_member(&id, viewer.pk, viewer.pk)))
-}
-
-/// Settings that change nothing the simulator shows.
-pub(super) async fn nothing_to_do(State(shared): App, Extension(viewer): Who, Path(id): Path<String>) -> Response {
-    done(shared.look(|world| world.thread_of(&id, viewer.pk).map(|_| ())))
+/// The end of a thread as it sometimes is: the first item again, and the promise of more.
+fn repeat_first(world: &World, id: &str, viewer: u64, page: &mut Value) {
+    let Some(first) = world.threads.get(id).and_then(|thread| thread.items.iter().find(|item| !item.unsent)) else {
+        return;
+    };
+    let Some(thread) = world.threads.get(id) else { return };
+    if page["items"].as_array().is_none_or(Vec::is_empty) {
+        page["items"] = json!([view::item(&world.cdn, thread, first, viewer, false)]);
+    }
+    page["has_older"] = json!(true);
+    page["oldest_cursor"] = json!(first.item_id);
+    page["next_cursor"] = json!(first.item_id);
 }
 
 pub(super) async fn delete_item(

@@ -361,7 +361,12 @@ impl Running {
         match get("action") {
             "send_item" => self.send(&fields),
             // Neither of these is answered.
-            "mark_seen" | "mark_visual_item_seen" => {
+            "mark_visual_item_seen" => {
+                if let Err(error) = self.shared.act(|world| world.see_visual(pk, &thread, item)) {
+                    tracing::debug!(pk, %error, "mark_visual_item_seen");
+                }
+            }
+            "mark_seen" => {
                 if let Err(error) = self.shared.act(|world| world.mark_seen(pk, &thread, item)) {
                     tracing::debug!(pk, %error, "mark_seen");
                 }

@@ -3,6 +3,8 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
+use crate::cdn::Cdn;
+
 /// One message, as the simulator keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Item {
@@ -27,6 +29,8 @@ pub struct Item {
     pub reactions: Vec<Reaction>,
     /// Whether the sender took it back.
     pub unsent: bool,
+    /// Whether it was sent in vanish mode.
+    pub shh: bool,
 }
 
 /// One person's reaction to one item.
@@ -38,14 +42,18 @@ pub struct Reaction {
     pub emoji: String,
     /// When.
     pub timestamp_us: i64,
+    /// A heart of the old way, without an emoji of its own.
+    pub is_like: bool,
 }
 
 /// Serialises an item as one viewer gets it.
+#[derive(Clone, Copy)]
 pub(crate) struct ItemView<'a> {
     pub(crate) item: &'a Item,
     pub(crate) replied: Option<&'a Item>,
     pub(crate) viewer: u64,
     pub(crate) string_ids: bool,
+    pub(crate) cdn: &'a Cdn,
 }
 
 impl Serialize for ItemView<'_> {
@@ -68,20 +76,41 @@ impl Serialize for ItemView<'_> {
             map.serialize_entry("client_context", context)?;
         }
         map.serialize_entry("is_sent_by_viewer", &(item.sender == self.viewer))?;
-        map.serialize_entry("is_shh_mode", &false)?;
+        map.serialize_entry("is_shh_mode", &item.shh)?;
         map.serialize_entry("show_forward_attribution", &false)?;
         map.serialize_entry("send_attribution", "message_button")?;
         for (key, value) in &item.content {
-            map.serialize_entry(key, value)?;
+            map.serialize_entry(key, &Renewed { value, cdn: self.cdn })?;
         }
         if !item.reactions.is_empty() {
             map.serialize_entry("reactions", &reactions(&item.reactions))?;
         }
         if let Some(replied) = self.replied {
-            let trimmed = ItemView { item: replied, replied: None, viewer: self.viewer, string_ids: self.string_ids };
+            let trimmed = ItemView { item: replied, replied: None, ..*self };
             map.serialize_entry("replied_to_message", &trimmed)?;
         }
         map.end()
+    }
+}
+
+/// A value whose addresses of the media host are those that are good now.
+pub(crate) struct Renewed<'a> {
+    pub(crate) value: &'a Value,
+    pub(crate) cdn: &'a Cdn,
+}
+
+impl Serialize for Renewed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let inner = |value| Renewed { value, cdn: self.cdn };
+        match self.value {
+            Value::String(text) => match self.cdn.renewed(text) {
+                Some(address) => serializer.serialize_str(&address),
+                None => serializer.serialize_str(text),
+            },
+            Value::Array(all) => serializer.collect_seq(all.iter().map(inner)),
+            Value::Object(all) => serializer.collect_map(all.iter().map(|(key, value)| (key, inner(value)))),
+            other => other.serialize(serializer),
+        }
     }
 }
 
@@ -95,6 +124,8 @@ fn reactions(all: &[Reaction]) -> Value {
             "client_context": null,
         })
     };
-    let emojis: Vec<Value> = all.iter().map(one).collect();
-    serde_json::json!({ "likes_count": 0, "likes": [], "emojis": emojis })
+    let like = |reaction: &Reaction| serde_json::json!({ "sender_id": reaction.sender, "timestamp": reaction.timestamp_us, "client_context": null });
+    let emojis: Vec<Value> = all.iter().filter(|reaction| !reaction.is_like).map(one).collect();
+    let likes: Vec<Value> = all.iter().filter(|reaction| reaction.is_like).map(like).collect();
+    serde_json::json!({ "likes_count": likes.len(), "likes": likes, "emojis": emojis })
 }

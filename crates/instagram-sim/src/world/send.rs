@@ -1,14 +1,12 @@
-//! What people do in threads: send, react, unsend, read. Each act ends in the queues of all members.
+//! What people do in threads: send, edit, unsend, read. Each act ends in the queues of all members.
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    World,
-    item::{Item, Reaction},
-    queue::Patch,
-    view,
-};
+use super::{World, item::Item, queue::Patch, view};
 use crate::{error::SimError, fault::Stage};
+
+/// How long a text can be edited, in microseconds. Known from the app only.
+const EDITABLE_US: i64 = 15 * 60 * 1_000_000;
 
 /// An item before it has an id and a time.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +16,8 @@ pub(crate) struct NewItem {
     pub(crate) content: Map<String, Value>,
     pub(crate) client_context: Option<String>,
     pub(crate) reply_to: Option<String>,
+    /// Sent in vanish mode, whatever the thread's mode.
+    pub(crate) shh: bool,
 }
 
 impl NewItem {
@@ -39,13 +39,10 @@ impl World {
     /// Adds an item and tells all members. `echo_at_us` holds the sender's own envelope back until then.
     pub(crate) fn add_item(&mut self, sender: u64, id: &str, new: NewItem, echo_at_us: i64) -> Result<Sent, SimError> {
         self.thread_of(id, sender)?;
-        let key = new.client_context.clone().map(|context| (id.to_owned(), context));
-        if let Some(known) = key.as_ref().and_then(|key| self.accounts.get(&sender)?.sent.get(key)) {
-            let timestamp_us = self.thread(id)?.item(known).map_or(0, |item| item.timestamp_us);
-            let sent = Sent { item_id: known.clone(), timestamp_us, duplicate: true };
-            self.duplicates_refused += 1;
+        if let Some(sent) = new.client_context.as_deref().and_then(|context| self.sent_before(sender, id, context)) {
             return Ok(sent);
         }
+        let key = new.client_context.clone().map(|context| (id.to_owned(), context));
         let timestamp_us = self.ids.timestamp_us();
         let item_id = self.ids.item(timestamp_us);
         let item = Item {
@@ -59,34 +56,53 @@ impl World {
             content: new.content,
             reactions: Vec::new(),
             unsent: false,
+            shh: new.shh || self.thread(id)?.shh_mode,
         };
-        let thread = self.threads.get_mut(id).ok_or_else(|| SimError::UnknownThread(id.to_owned()))?;
+        let thread = self.thread_mut(id)?;
         let first = thread.items.is_empty();
         thread.index.insert(item_id.clone(), thread.items.len());
         thread.items.push(item);
         *thread.counts.entry(sender).or_default() += 1;
         thread.seen.insert(sender, (item_id.clone(), timestamp_us));
-        thread.pending_for.remove(&sender);
+        thread.unread_for.remove(&sender);
+        let approved = thread.pending_for.remove(&sender);
+        let returns_to = std::mem::take(&mut thread.hidden_for);
         if let Some(key) = key {
             self.account_mut(sender)?.sent.insert(key, item_id.clone());
         }
         self.items_accepted += 1;
         if first && self.announce_threads {
             self.announce_thread(id, "add")?;
+        } else {
+            for pk in returns_to {
+                self.announce_to(id, "add", pk)?;
+            }
+            if approved {
+                self.announce_to(id, "replace", sender)?;
+            }
         }
         self.tell_item(id, &item_id, "add", echo_at_us)?;
         Ok(Sent { item_id, timestamp_us, duplicate: false })
     }
 
+    /// What became of an earlier send with the same client context.
+    pub(crate) fn sent_before(&mut self, sender: u64, id: &str, context: &str) -> Option<Sent> {
+        let known = self.accounts.get(&sender)?.sent.get(&(id.to_owned(), context.to_owned()))?;
+        let timestamp_us = self.thread(id).ok()?.item(known).map_or(0, |item| item.timestamp_us);
+        let sent = Sent { item_id: known.clone(), timestamp_us, duplicate: true };
+        self.duplicates_refused += 1;
+        Some(sent)
+    }
+
     /// Puts an item patch into every member's queue.
-    fn tell_item(&mut self, id: &str, item_id: &str, op: &str, echo_at_us: i64) -> Result<(), SimError> {
+    pub(super) fn tell_item(&mut self, id: &str, item_id: &str, op: &str, echo_at_us: i64) -> Result<(), SimError> {
         let thread = self.threads.get(id).ok_or_else(|| SimError::UnknownThread(id.to_owned()))?;
         let item = thread.item(item_id).ok_or_else(|| SimError::UnknownItem(item_id.to_owned()))?;
         let path = format!("/direct_v2/threads/{id}/items/{item_id}");
         for pk in &thread.members {
             let Some(account) = self.accounts.get_mut(pk) else { continue };
             let turned = account.faults.take(Stage::Append, "").is_some();
-            let shown = view::item(thread, item, *pk, account.options.string_ids != turned);
+            let shown = view::item(&self.cdn, thread, item, *pk, account.options.string_ids != turned);
             let value = serde_json::to_string(&shown).expect("an item always serialises");
             let data = Patch { op, path: &path, value: Some(&value) }.data();
             let own = *pk == item.sender;
@@ -96,40 +112,11 @@ impl World {
         Ok(())
     }
 
-    fn item_mut(&mut self, id: &str, item_id: &str) -> Result<&mut Item, SimError> {
+    pub(super) fn item_mut(&mut self, id: &str, item_id: &str) -> Result<&mut Item, SimError> {
         let thread = self.threads.get_mut(id).ok_or_else(|| SimError::UnknownThread(id.to_owned()))?;
         let index = thread.index.get(item_id).copied();
         let item = index.and_then(|index| thread.items.get_mut(index)).filter(|item| !item.unsent);
         item.ok_or_else(|| SimError::UnknownItem(item_id.to_owned()))
-    }
-
-    /// Sets or, with `None`, takes away one person's reaction. One per person and item: a new one replaces the old.
-    pub(crate) fn react(
-        &mut self,
-        sender: u64,
-        id: &str,
-        item_id: &str,
-        emoji: Option<&str>,
-        context: Option<&str>,
-    ) -> Result<i64, SimError> {
-        self.thread_of(id, sender)?;
-        let timestamp_us = self.ids.timestamp_us();
-        let item = self.item_mut(id, item_id)?;
-        item.reactions.retain(|reaction| reaction.sender != sender);
-        if let Some(emoji) = emoji {
-            item.reactions.push(Reaction { sender, emoji: emoji.to_owned(), timestamp_us });
-        }
-        let path = format!("/direct_v2/threads/{id}/items/{item_id}/reactions/emojis/{sender}");
-        let value = json!({
-            "timestamp": timestamp_us,
-            "emoji": emoji.unwrap_or_default(),
-            "super_react_type": "none",
-            "client_context": context,
-        })
-        .to_string();
-        let op = if emoji.is_some() { "add" } else { "remove" };
-        self.patch_members(id, &Patch { op, path: &path, value: Some(&value) }, context)?;
-        Ok(timestamp_us)
     }
 
     /// Takes an item back.
@@ -145,11 +132,65 @@ impl World {
 
     /// Changes the text of an item.
     pub(crate) fn edit(&mut self, by: u64, id: &str, item_id: &str, text: &str) -> Result<(), SimError> {
+        let now = self.ids.timestamp_us();
         let item = self.item_mut(id, item_id)?;
-        if item.sender != by {
-            return Err(SimError::Invalid("only the sender can edit an item".into()));
+        let refusal = match () {
+            () if item.sender != by => "only the sender can edit an item",
+            () if item.item_type != "text" => "only texts can be edited",
+            () if now - item.timestamp_us > EDITABLE_US => "an item can be edited for 15 minutes",
+            () => "",
+        };
+        if !refusal.is_empty() {
+            return Err(SimError::Invalid(refusal.into()));
         }
         item.text = Some(text.to_owned());
+        self.tell_item(id, item_id, "replace", 0)?;
+        if self.edits_add_history {
+            let history = json!({ "item_id": item_id, "text": text, "timestamp": now });
+            let content = Map::from_iter([("history_edit".to_owned(), history)]);
+            let new = NewItem { item_type: "history_edit".into(), content, ..NewItem::default() };
+            self.add_item(by, id, new, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Makes an item another: a placeholder becomes what it stood for, a picture is ready.
+    pub(crate) fn replace_item(&mut self, id: &str, item_id: &str, new: NewItem) -> Result<(), SimError> {
+        let item = self.item_mut(id, item_id)?;
+        item.item_type = new.item_type;
+        item.text = new.text;
+        item.content = new.content;
+        self.tell_item(id, item_id, "replace", 0)
+    }
+
+    /// Tells all members of an item as it now is, with all its reactions.
+    pub(crate) fn restate_item(&mut self, id: &str, item_id: &str) -> Result<(), SimError> {
+        self.tell_item(id, item_id, "replace", 0)
+    }
+
+    /// Makes an item older.
+    pub(crate) fn backdate(&mut self, id: &str, item_id: &str, by_us: i64) -> Result<(), SimError> {
+        self.item_mut(id, item_id).map(|item| item.timestamp_us -= by_us)
+    }
+
+    /// Marks a picture or video that is to be seen once as seen; then it is gone.
+    pub(crate) fn see_visual(&mut self, by: u64, id: &str, item_id: &str) -> Result<(), SimError> {
+        self.thread_of(id, by)?;
+        let now = self.ids.timestamp_us();
+        let item = self.item_mut(id, item_id)?;
+        let key = if item.content.contains_key("visual_media") { "visual_media" } else { "raven_media" };
+        let Some(visual) = item.content.get_mut(key).filter(|visual| visual.is_object()) else {
+            return Err(SimError::Invalid("the item is not one to be seen once".into()));
+        };
+        let seen = visual["seen_user_ids"].as_array().map(|all| all.len()).unwrap_or(0) + 1;
+        if let Some(all) = visual["seen_user_ids"].as_array_mut() {
+            all.push(json!(by.to_string()));
+        }
+        visual["seen_count"] = json!(seen);
+        visual["expiring_media_action_summary"] = json!({ "type": "raven_opened", "timestamp": now, "count": seen });
+        if visual["view_mode"] == "once" {
+            visual["media"] = json!({ "media_type": visual["media"]["media_type"] });
+        }
         self.tell_item(id, item_id, "replace", 0)
     }
 
@@ -157,10 +198,11 @@ impl World {
     pub(crate) fn mark_seen(&mut self, by: u64, id: &str, item_id: &str) -> Result<(), SimError> {
         self.thread_of(id, by)?;
         let timestamp_us = self.ids.timestamp_us();
-        let thread = self.threads.get_mut(id).ok_or_else(|| SimError::UnknownThread(id.to_owned()))?;
+        let thread = self.thread_mut(id)?;
         if thread.item(item_id).is_none() {
             return Err(SimError::UnknownItem(item_id.to_owned()));
         }
+        thread.unread_for.remove(&by);
         thread.seen.insert(by, (item_id.to_owned(), timestamp_us));
         let path = format!("/direct_v2/threads/{id}/participants/{by}/has_seen");
         let value = json!({

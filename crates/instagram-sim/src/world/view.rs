@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{
-    Account, Thread, World,
+    Account, World,
     item::{Item, ItemView},
+    thread::Thread,
 };
-use crate::picture;
+use crate::{cdn::Cdn, picture};
 
 /// A number, or a string where the account's options ask for it.
 fn number(value: i64, as_string: bool) -> Value {
@@ -17,7 +18,7 @@ fn number(value: i64, as_string: bool) -> Value {
 pub(crate) fn picture_url(world: &World, account: &Account) -> String {
     let path = format!("/v/t51.2885-19/{}_{}_n.png", account.pk, account.picture_version);
     let signature = picture::signature(&path);
-    format!("{}{path}?_nc_ht=127.0.0.1&_nc_cat=1&oh={signature}&oe=7FFFFFFF", world.media_base)
+    format!("{}{path}?_nc_ht=127.0.0.1&_nc_cat=1&oh={signature}&oe=7FFFFFFF", world.cdn.base)
 }
 
 /// The short form of a user, as threads carry it.
@@ -67,9 +68,15 @@ pub(crate) fn full_user(world: &World, account: &Account, string_ids: bool) -> V
 }
 
 /// An item as one viewer sees it.
-pub(crate) fn item<'a>(thread: &'a Thread, item: &'a Item, viewer: u64, string_ids: bool) -> ItemView<'a> {
+pub(crate) fn item<'a>(
+    cdn: &'a Cdn,
+    thread: &'a Thread,
+    item: &'a Item,
+    viewer: u64,
+    string_ids: bool,
+) -> ItemView<'a> {
     let replied = item.reply_to.as_deref().and_then(|id| thread.item(id));
-    ItemView { item, replied, viewer, string_ids }
+    ItemView { item, replied, viewer, string_ids, cdn }
 }
 
 /// A thread with its newest `items` items, as one viewer sees it.
@@ -86,7 +93,7 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
     let has_older = visible().nth(limit).is_some();
     let shown: Vec<Value> = page
         .iter()
-        .map(|one| serde_json::to_value(item(thread, one, viewer, string_ids)).unwrap_or(Value::Null))
+        .map(|one| serde_json::to_value(item(&world.cdn, thread, one, viewer, string_ids)).unwrap_or(Value::Null))
         .collect();
     let others = |pks: &[u64]| -> Vec<Value> {
         let known = pks.iter().filter(|pk| **pk != viewer).filter_map(|pk| world.accounts.get(pk));
@@ -107,9 +114,10 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
         .collect();
     let newest = page.first().map(|item| item.item_id.clone());
     let oldest = page.last().map(|item| item.item_id.clone());
-    let unread = thread.items.last().is_some_and(|last| {
-        last.sender != viewer && thread.seen.get(&viewer).is_none_or(|(item_id, _)| *item_id != last.item_id)
-    });
+    let unread = thread.unread_for.contains(&viewer)
+        || thread.items.last().is_some_and(|last| {
+            last.sender != viewer && thread.seen.get(&viewer).is_none_or(|(item_id, _)| *item_id != last.item_id)
+        });
     let others_last = thread.items.iter().rev().find(|item| item.sender != viewer).map_or(0, |item| item.timestamp_us);
     json!({
         "thread_id": thread.id,
@@ -122,8 +130,8 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
         "last_permanent_item": shown.first().cloned().unwrap_or(Value::Null),
         "last_activity_at": number(thread.last_activity_us(), string_ids),
         "last_non_sender_item_at": number(others_last, string_ids),
-        "muted": false,
-        "vc_muted": false,
+        "muted": thread.muted_for.contains(&viewer),
+        "vc_muted": thread.calls_muted_for.contains(&viewer),
         "mentions_muted": false,
         "is_pin": false,
         "named": thread.title.is_some(),
@@ -135,15 +143,15 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
         "thread_title": title,
         "folder": 0,
         "is_group": thread.is_group,
-        "approval_required_for_new_members": false,
+        "approval_required_for_new_members": thread.approval_required,
         "input_mode": 0,
         "business_thread_folder": 0,
         "read_state": i32::from(unread),
         "assigned_admin_id": 0,
-        "shh_mode_enabled": false,
+        "shh_mode_enabled": thread.shh_mode,
         "is_close_friend_thread": false,
         "theme": null,
-        "thread_image": null,
+        "thread_image": thread_image(world, thread),
         "last_seen_at": seen,
         "has_older": has_older,
         "has_newer": before.is_some(),
@@ -153,6 +161,19 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
         "prev_cursor": newest,
         "is_spam": false,
         "valued_request": false,
+    })
+}
+
+/// The picture of a group, or null.
+pub(crate) fn thread_image(world: &World, thread: &Thread) -> Value {
+    let Some(image) = &thread.image else { return Value::Null };
+    let url = world.cdn.renewed(&image.url).unwrap_or_else(|| image.url.clone());
+    json!({
+        "id": image.id,
+        "media_type": 1,
+        "image_versions2": { "candidates": [{ "width": image.width, "height": image.height, "url": url }] },
+        "original_width": image.width,
+        "original_height": image.height,
     })
 }
 
@@ -170,6 +191,7 @@ pub(crate) fn inbox(
         .iter()
         .filter_map(|id| world.threads.get(id))
         .filter(|thread| thread.pending_for.contains(&viewer.pk) == pending)
+        .filter(|thread| !thread.hidden_for.contains(&viewer.pk))
         .filter(|thread| cursor.is_none_or(|before| thread.last_activity_us() < before))
         .collect();
     threads.sort_by_key(|thread| std::cmp::Reverse(thread.last_activity_us()));

@@ -2,47 +2,15 @@
 
 use std::sync::Arc;
 
-use instagram_sim::{AccountOptions, Fault, Sim, control};
+use instagram_sim::{AccountOptions, Fault, Sim, control, sample};
 use serde_json::{Value, json};
 
 use crate::{
     DEADLINE,
-    client::{Client, tls},
+    client::Client,
+    http::{Http, bearer},
     two_people,
 };
-
-struct Http {
-    client: reqwest::Client,
-    base: String,
-    authorization: String,
-}
-
-fn bearer(pk: u64, sessionid: &str) -> String {
-    let fields = json!({ "ds_user_id": pk.to_string(), "sessionid": sessionid });
-    format!("Bearer IGT:2:{}", data_encoding::BASE64.encode(fields.to_string().as_bytes()))
-}
-
-impl Http {
-    fn new(sim: &Sim, account: &instagram_sim::Account) -> Http {
-        let config = Arc::unwrap_or_clone(tls(sim));
-        let client = reqwest::Client::builder().tls_backend_preconfigured(config).http1_only().build().unwrap();
-        let authorization = bearer(account.pk, &account.sessionid);
-        Http { client, base: format!("{}api/v1/", sim.api_url()), authorization }
-    }
-
-    async fn answer(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
-        let response = request.header("authorization", &self.authorization).send().await.unwrap();
-        (response.status().as_u16(), response.json().await.unwrap())
-    }
-
-    async fn get(&self, path: &str) -> (u16, Value) {
-        self.answer(self.client.get(format!("{}{path}", self.base))).await
-    }
-
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> (u16, Value) {
-        self.answer(self.client.post(format!("{}{path}", self.base)).form(fields)).await
-    }
-}
 
 #[tokio::test]
 async fn only_good_credentials_are_let_in() {
@@ -295,10 +263,38 @@ async fn the_control_api_does_what_the_library_does() {
         assert_eq!((&listed["total"], &listed["items"][0]["text"]), (&json!(501), &json!("n 499")));
         post(&format!("/accounts/{anna}/faults"), json!({ "fault": { "kind": "rate_limit" }, "times": 2 })).await;
         assert_eq!(sim.faults_left(anna).unwrap(), 2);
+        let kind = post(&format!("/threads/{thread}/kinds"), json!({ "from": bert, "kind": "photo" })).await;
+        let (item, url) = (&kind["item_id"], kind["media"][0].as_str().unwrap());
+        post(&format!("/threads/{thread}/like"), json!({ "from": anna, "item_id": item })).await;
+        post("/media/faults", json!({ "url": url, "fault": { "kind": "cut", "after": 3 }, "times": 2 })).await;
+        post("/media/expire", json!({ "url": url })).await;
+        let renewed = post("/media/details", json!({ "url": url })).await;
+        assert_ne!(renewed["url"], url);
+        let file = post("/media", json!({ "size": 1_000_000, "content_type": "video/mp4" })).await;
+        assert!(file["url"].as_str().unwrap().contains(".mp4?"));
+        post(&format!("/threads/{thread}/history"), json!({ "count": 30, "prefix": "h" })).await;
+        post(&format!("/threads/{thread}/treat"), json!({ "from": anna, "action": "mute" })).await;
+        let view: Value =
+            client.get(format!("{base}/threads/{thread}?viewer={anna}")).send().await.unwrap().json().await.unwrap();
+        assert_eq!(view["muted"], true);
+        let group = json!({ "members": [anna, bert], "title": "Two" });
+        let group = post("/threads", group).await["thread_id"].as_str().unwrap().to_owned();
+        for (path, body) in [
+            ("title", json!({ "from": anna, "title": "Both" })),
+            ("admins", json!({ "from": anna, "add": bert })),
+            ("approval", json!({ "from": anna, "on": true })),
+            ("vanish", json!({ "from": anna, "on": true })),
+            ("image", json!({ "from": anna, "base64": data_encoding::BASE64.encode(sample::PHOTO.bytes) })),
+            ("past", json!({ "items": [{ "from": bert, "item": { "item_type": "text", "text": "old" } }] })),
+            ("members", json!({ "from": bert, "remove": bert })),
+        ] {
+            post(&format!("/threads/{group}/{path}"), body).await;
+        }
+        assert_eq!(sim.thread_view(&group, anna).unwrap()["thread_image"]["original_width"], 320);
         let missing = client.get(format!("{base}/threads/1/items")).send().await.unwrap();
         assert_eq!(missing.status(), 404);
-        let paths = control::PATHS.lines().count();
-        assert!(paths > 20, "{paths}");
+        let paths = control::paths();
+        assert!(paths.lines().count() > 40 && paths.contains("POST /media"), "{paths}");
     };
     tokio::select! {
         result = serving => panic!("the control API ended: {result:?}"),

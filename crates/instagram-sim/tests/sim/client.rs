@@ -209,6 +209,21 @@ impl Client {
         }
     }
 
+    /// The next patch whose path contains `part`: operation, path and decoded value.
+    pub(crate) async fn next_patch(&mut self, part: &str) -> (String, String, Value) {
+        loop {
+            for envelope in self.next("146").await.as_array().unwrap() {
+                for patch in envelope["data"].as_array().unwrap() {
+                    let path = patch["path"].as_str().unwrap_or_default();
+                    if path.contains(part) {
+                        let value = patch["value"].as_str().map(|text| serde_json::from_str(text).unwrap());
+                        return (patch["op"].as_str().unwrap().into(), path.into(), value.unwrap_or_default());
+                    }
+                }
+            }
+        }
+    }
+
     pub(crate) async fn send_text(&mut self, thread: &str, text: &str, context: &str) {
         let packet = self.text_packet(thread, text, context);
         self.write(&packet).await;

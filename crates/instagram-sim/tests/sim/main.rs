@@ -4,9 +4,16 @@
 mod api;
 mod client;
 mod faults;
+mod groups;
+mod history;
+mod http;
+mod kinds;
+mod media;
+mod operations;
 mod queue;
 mod sends;
 mod throughput;
+mod uploads;
 mod vectors;
 
 use std::time::Duration;

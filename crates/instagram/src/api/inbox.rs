@@ -66,20 +66,25 @@ impl Endpoint for Inbox {
     }
 
     fn answer(response: &Response<Vec<u8>>) -> Result<InboxPage, ApiError> {
-        read_answer(response, "the inbox", |body| {
-            let inbox = body.object("inbox")?;
-            let listed = inbox.raw("threads").and_then(crate::number::elements).unwrap_or_default();
-            let threads: Vec<_> = listed.iter().filter_map(|thread| Thread::decode(thread)).collect();
-            Some(InboxPage {
-                unreadable: listed.len() - threads.len(),
-                threads,
-                has_older: inbox.flag("has_older"),
-                oldest_cursor: inbox.id("oldest_cursor"),
-                seq_id: body.integer("seq_id"),
-                snapshot_at_ms: body.integer("snapshot_at_ms"),
-                pending_requests: body.integer("pending_requests_total"),
-                viewer: body.object("viewer").and_then(|viewer| User::from_object(&viewer)),
-            })
-        })
+        read_page(response)
     }
+}
+
+/// Reads a page of any folder.
+pub(super) fn read_page(response: &Response<Vec<u8>>) -> Result<InboxPage, ApiError> {
+    read_answer(response, "the inbox", |body| {
+        let inbox = body.object("inbox")?;
+        let listed = inbox.raw("threads").and_then(crate::number::elements).unwrap_or_default();
+        let threads: Vec<_> = listed.iter().filter_map(|thread| Thread::decode(thread)).collect();
+        Some(InboxPage {
+            unreadable: listed.len() - threads.len(),
+            threads,
+            has_older: inbox.flag("has_older"),
+            oldest_cursor: inbox.id("oldest_cursor"),
+            seq_id: body.integer("seq_id"),
+            snapshot_at_ms: body.integer("snapshot_at_ms"),
+            pending_requests: body.integer("pending_requests_total"),
+            viewer: body.object("viewer").and_then(|viewer| User::from_object(&viewer)),
+        })
+    })
 }

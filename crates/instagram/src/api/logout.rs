@@ -5,7 +5,7 @@ use http::{Request, Response};
 use crate::error::ApiError;
 use crate::session::Session;
 
-use super::{Context, Endpoint, read_answer, request};
+use super::{Context, Endpoint, read_done, request};
 
 /// `accounts/logout/`
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ impl Endpoint for Logout {
 
     /// An already ended session counts as ended.
     fn answer(response: &Response<Vec<u8>>) -> Result<(), ApiError> {
-        match read_answer(response, "an object", |_| Some(())) {
+        match read_done(response) {
             Err(ApiError::LoggedOut { .. }) => Ok(()),
             other => other,
         }

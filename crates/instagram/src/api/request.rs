@@ -6,6 +6,7 @@
 
 use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::device::derive_uuid;
@@ -23,11 +24,7 @@ pub(super) fn get(session: &Session, context: &Context, path: &[&str], query: &[
 
 /// A form.
 pub(super) fn post(session: &Session, context: &Context, path: &[&str], form: &[(&str, &str)]) -> Request<Vec<u8>> {
-    let body = Serializer::new(String::new()).extend_pairs(form).finish().into_bytes();
-    let mut request = build(Method::POST, session, context, address(context, path, &[]), body);
-    let form = HeaderValue::from_static("application/x-www-form-urlencoded; charset=UTF-8");
-    request.headers_mut().insert(CONTENT_TYPE, form);
-    request
+    post_form(session, context, address(context, path, &[]), form)
 }
 
 /// A form with one field: the word SIGNATURE, where old versions had a signature, and a JSON object.
@@ -37,7 +34,71 @@ pub(super) fn post_signed(
     path: &[&str],
     object: &serde_json::Value,
 ) -> Request<Vec<u8>> {
-    post(session, context, path, &[("signed_body", &format!("SIGNATURE.{object}"))])
+    post_signed_to(session, context, path, &[], object)
+}
+
+/// The same to an address with a query.
+pub(super) fn post_signed_to(
+    session: &Session,
+    context: &Context,
+    path: &[&str],
+    query: &[(&str, &str)],
+    object: &serde_json::Value,
+) -> Request<Vec<u8>> {
+    let signed = format!("SIGNATURE.{object}");
+    post_form(session, context, address(context, path, query), &[("signed_body", &signed)])
+}
+
+fn post_form(session: &Session, context: &Context, uri: Uri, form: &[(&str, &str)]) -> Request<Vec<u8>> {
+    let body = Serializer::new(String::new()).extend_pairs(form).finish().into_bytes();
+    let mut request = build(Method::POST, session, context, uri, body);
+    let form = HeaderValue::from_static("application/x-www-form-urlencoded; charset=UTF-8");
+    request.headers_mut().insert(CONTENT_TYPE, form);
+    request
+}
+
+/// A GraphQL call that changes something, stored at the server under a number.
+pub(super) struct Mutation {
+    /// For people.
+    pub(super) name: &'static str,
+    /// The number of the app's stored query.
+    pub(super) document: &'static str,
+    /// The field of the answer.
+    pub(super) root_field: &'static str,
+}
+
+/// A GraphQL call as the app makes it: form and headers are those that instagrapi sends for another mutation.
+pub(super) fn post_mutation(
+    session: &Session,
+    context: &Context,
+    mutation: &Mutation,
+    variables: &serde_json::Value,
+) -> Request<Vec<u8>> {
+    let variables = variables.to_string();
+    let form = [
+        ("method", "post"),
+        ("pretty", "false"),
+        ("format", "json"),
+        ("server_timestamps", "true"),
+        ("locale", "user"),
+        ("fb_api_req_friendly_name", mutation.name),
+        ("enable_canonical_naming", "true"),
+        ("enable_canonical_variable_overrides", "true"),
+        ("enable_canonical_naming_ambiguous_type_prefixing", "true"),
+        ("variables", &variables),
+        ("purpose", "fetch"),
+        ("client_doc_id", mutation.document),
+    ];
+    let mut request = post_form(session, context, below(&context.api_url, &["graphql_www"], &[]), &form);
+    for (name, value) in [
+        ("x-fb-friendly-name", mutation.name),
+        ("x-client-doc-id", mutation.document),
+        ("x-root-field-name", mutation.root_field),
+        ("x-graphql-client-library", "pando"),
+    ] {
+        request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    request
 }
 
 /// A version 4 UUID for one request; each label gives another.
@@ -45,11 +106,16 @@ pub(super) fn request_uuid(context: &Context, label: &str) -> String {
     derive_uuid(&context.nonce, label)
 }
 
-/// The trailing slash matters to Instagram.
+/// The address of an endpoint. The trailing slash matters to Instagram.
 fn address(context: &Context, path: &[&str], query: &[(&str, &str)]) -> Uri {
-    let mut url = context.api_url.clone();
+    below(&context.api_url, &[&["api", "v1"], path, &[""]].concat(), query)
+}
+
+/// An address below a base; `path` stays in its place, whatever it contains.
+pub(super) fn below(base: &Url, path: &[&str], query: &[(&str, &str)]) -> Uri {
+    let mut url = base.clone();
     if let Ok(mut segments) = url.path_segments_mut() {
-        segments.pop_if_empty().extend(["api", "v1"]).extend(path).push("");
+        segments.pop_if_empty().extend(path);
     }
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
@@ -138,7 +204,7 @@ fn headers(session: &Session, context: &Context) -> HeaderMap {
 }
 
 /// A value that no header can carry is left out: stored sessions were checked when they were made.
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str, secret: bool) {
+pub(super) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str, secret: bool) {
     if let Ok(mut value) = HeaderValue::from_str(value) {
         value.set_sensitive(secret);
         headers.insert(name, value);
@@ -160,7 +226,7 @@ mod tests {
             &Credentials::parse("12345678901%3AAbCdEfGhIjKlMn%3A7%3AAYc0ffee00").unwrap(),
             Device::from_random([0; 32]),
         );
-        let api_url = url::Url::parse("https://i.instagram.com/").unwrap();
+        let api_url = Url::parse("https://i.instagram.com/").unwrap();
         let context = Context { api_url, now_ms: 0, nonce: [0; 16] };
         let document: Value = serde_json::from_str(include_str!("../../tests/vectors/signed_body.json")).unwrap();
         let signed = |form: &[u8]| {

@@ -4,6 +4,7 @@
 
 mod download;
 mod session;
+mod upload;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -17,7 +18,8 @@ use crate::api::{Context, Endpoint};
 use crate::device::Device;
 use crate::error::ApiError;
 
-pub use download::Download;
+pub use crate::api::{Upload, UploadKind};
+pub use download::{Download, MediaStream};
 pub use session::SharedSession;
 
 /// No endpoint's answer is near this size.
@@ -34,7 +36,8 @@ pub struct HttpOptions {
     pub tls: Arc<rustls::ClientConfig>,
     /// `http`, `https`, `socks5` or `socks5h`.
     pub proxy: Option<Url>,
-    /// For one whole call, answer included. A download may take ten times as long.
+    /// For one whole call, answer included; during a download, for the longest silence. A whole download may wait ten
+    /// times as long for its bytes, an upload takes as long as its size allows.
     pub timeout: Duration,
     /// Hosts that media may come from besides Instagram's own; `*.example.org` stands for all below it.
     pub media_hosts: Vec<String>,
@@ -59,13 +62,25 @@ impl HttpOptions {
 #[derive(Clone)]
 pub struct HttpClient {
     shared: Arc<Shared>,
-    client: reqwest::Client,
+    pools: Pools,
 }
 
 struct Shared {
     options: HttpOptions,
     user_agent: String,
-    by_proxy: Mutex<HashMap<Option<Url>, reqwest::Client>>,
+    by_proxy: Mutex<HashMap<Option<Url>, Pools>>,
+}
+
+/// The connections through one proxy.
+#[derive(Clone)]
+struct Pools {
+    /// Endpoints, whose answers may be compressed.
+    api: reqwest::Client,
+    /// Uploads: by HTTP/1.1, as all peers do, where a body that ends too early breaks the connection.
+    upload: reqwest::Client,
+    /// Downloads, whose bytes stay as they came: media is compressed in itself, and what unpacks to gigabytes is not
+    /// unpacked.
+    media: reqwest::Client,
 }
 
 /// Why no client could be made.
@@ -134,24 +149,24 @@ impl HttpClient {
         }
         // Pictures and videos are fetched without a session, so all logins look the same there.
         let user_agent = Device::from_random([0; 32]).user_agent();
-        let client = build(&options.tls, options.proxy.as_ref())?;
-        let by_proxy = Mutex::new(HashMap::from([(options.proxy.clone(), client.clone())]));
-        Ok(Self { shared: Arc::new(Shared { options, user_agent, by_proxy }), client })
+        let pools = build(&options.tls, options.proxy.as_ref())?;
+        let by_proxy = Mutex::new(HashMap::from([(options.proxy.clone(), pools.clone())]));
+        Ok(Self { shared: Arc::new(Shared { options, user_agent, by_proxy }), pools })
     }
 
     /// The same client through another proxy, or through none. Clients of one proxy share their connections.
     pub fn with_proxy(&self, proxy: Option<&Url>) -> Result<Self, ClientError> {
         let mut by_proxy = self.shared.by_proxy.lock().unwrap_or_else(PoisonError::into_inner);
         let key = proxy.cloned();
-        let client = match by_proxy.get(&key) {
-            Some(client) => client.clone(),
+        let pools = match by_proxy.get(&key) {
+            Some(pools) => pools.clone(),
             None => {
-                let client = build(&self.shared.options.tls, proxy)?;
-                by_proxy.insert(key, client.clone());
-                client
+                let pools = build(&self.shared.options.tls, proxy)?;
+                by_proxy.insert(key, pools.clone());
+                pools
             }
         };
-        Ok(Self { shared: self.shared.clone(), client })
+        Ok(Self { shared: self.shared.clone(), pools })
     }
 
     /// Base of uploads.
@@ -168,15 +183,7 @@ impl HttpClient {
         };
         let request = session.read(|session| endpoint.request(session, &context));
         let request = reqwest::Request::try_from(request).map_err(|error| failure(&error))?;
-        let exchange = async {
-            let mut response = self.client.execute(request).await.map_err(|error| failure(&error))?;
-            session.absorb(response.headers());
-            let mut answer = http::Response::new(Vec::new());
-            *answer.status_mut() = response.status();
-            *answer.headers_mut() = std::mem::take(response.headers_mut());
-            *answer.body_mut() = read(&mut response, ANSWER_LIMIT).await?;
-            Ok(answer)
-        };
+        let exchange = exchange(&self.pools.api, session, request);
         let answer = self.within(self.shared.options.timeout, exchange).await?;
         tracing::debug!(endpoint = E::NAME, status = answer.status().as_u16(), bytes = answer.body().len(), "called");
         Ok(E::answer(&answer)?)
@@ -198,9 +205,22 @@ impl std::fmt::Debug for HttpClient {
     }
 }
 
-fn build(tls: &rustls::ClientConfig, proxy: Option<&Url>) -> Result<reqwest::Client, ClientError> {
+fn build(tls: &rustls::ClientConfig, proxy: Option<&Url>) -> Result<Pools, ClientError> {
+    let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| ClientError::Setup(deepest(&error)));
+    Ok(Pools {
+        api: build(pool(tls, proxy, &["h2", "http/1.1"])?)?,
+        upload: build(pool(tls, proxy, &["http/1.1"])?)?,
+        media: build(pool(tls, proxy, &["h2", "http/1.1"])?.no_gzip())?,
+    })
+}
+
+fn pool(
+    tls: &rustls::ClientConfig,
+    proxy: Option<&Url>,
+    protocols: &[&str],
+) -> Result<reqwest::ClientBuilder, ClientError> {
     let mut tls = tls.clone();
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    tls.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         // The configuration decides, not the environment.
@@ -217,7 +237,22 @@ fn build(tls: &rustls::ClientConfig, proxy: Option<&Url>) -> Result<reqwest::Cli
         }
         builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(|_| ClientError::ProxyAddress)?);
     }
-    builder.build().map_err(|error| ClientError::Setup(deepest(&error)))
+    Ok(builder)
+}
+
+/// Sends a request in the session's name and reads the whole answer.
+async fn exchange(
+    client: &reqwest::Client,
+    session: &SharedSession,
+    request: reqwest::Request,
+) -> Result<http::Response<Vec<u8>>, CallError> {
+    let mut response = client.execute(request).await.map_err(|error| failure(&error))?;
+    session.absorb(response.headers());
+    let mut answer = http::Response::new(Vec::new());
+    *answer.status_mut() = response.status();
+    *answer.headers_mut() = std::mem::take(response.headers_mut());
+    *answer.body_mut() = read(&mut response, ANSWER_LIMIT).await?;
+    Ok(answer)
 }
 
 /// Reads a body up to a limit, which counts bytes after decompression.

@@ -94,6 +94,13 @@ pub enum Change {
         /// The new rule.
         required: bool,
     },
+    /// Whether what is written disappears once it is read.
+    VanishMode {
+        /// Where.
+        thread_id: String,
+        /// The new rule.
+        on: bool,
+    },
     /// Known, or of a known family, and of no interest to a chat.
     Ignored,
     /// It speaks of a chat and cannot be understood.
@@ -186,6 +193,14 @@ impl Patch {
                 Some(required) if !removed => Change::ApprovalRequired { thread_id: thread.to_owned(), required },
                 _ => Change::Ignored,
             },
+            // Either the flag itself or an object that holds it: the shape is not known for certain.
+            Target::VanishMode { thread } => {
+                let inner = object.as_ref().and_then(|object| object.maybe_flag("shh_mode_enabled"));
+                match inner.or_else(|| flag(value)) {
+                    Some(on) if !removed => Change::VanishMode { thread_id: thread.to_owned(), on },
+                    _ => Change::Ignored,
+                }
+            }
             Target::ItemOther { .. }
             | Target::ThreadOther { .. }
             | Target::User { .. }

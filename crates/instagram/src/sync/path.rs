@@ -56,6 +56,11 @@ pub enum Target<'a> {
         /// Where.
         thread: &'a str,
     },
+    /// Whether what is written disappears once it is read.
+    VanishMode {
+        /// Where.
+        thread: &'a str,
+    },
     /// Somebody is writing.
     Typing {
         /// Where.
@@ -156,6 +161,7 @@ impl<'a> Target<'a> {
             ["thread_image"] => Self::ThreadImage { thread },
             ["admin_user_ids", user] if is_id(user) => Self::Admin { thread, user },
             ["approval_required_for_new_members"] => Self::ApprovalRequired { thread },
+            ["shh_mode_enabled"] => Self::VanishMode { thread },
             ["activity_indicator_id", indicator] => Self::Typing { thread, indicator },
             _ => Self::ThreadOther { thread, rest },
         }

@@ -1,0 +1,60 @@
+-- Same tables and columns as migrations/sqlite/0002_everything_people_say.sql; a test compares them.
+
+-- Instagram's item type, as reactions must name it.
+ALTER TABLE message ADD COLUMN kind TEXT;
+-- Keyed hash of what was bridged: tells an edit from a repetition.
+ALTER TABLE message ADD COLUMN digest TEXT;
+-- Taken back, or about to be.
+ALTER TABLE message ADD COLUMN unsent BIGINT NOT NULL DEFAULT 0;
+
+-- When the event of something that disappears is to be redacted.
+ALTER TABLE message ADD COLUMN redact_at BIGINT;
+CREATE INDEX message_redact ON message (redact_at) WHERE redact_at IS NOT NULL;
+
+-- One person's reaction to one item, and the event that shows it.
+CREATE TABLE reaction (
+    item   TEXT    NOT NULL,
+    portal BIGINT NOT NULL REFERENCES portal (id) ON DELETE CASCADE,
+    sender TEXT    NOT NULL, -- Instagram user id
+    event  TEXT    NOT NULL,
+    emoji  TEXT    NOT NULL,
+    PRIMARY KEY (item, portal, sender)
+);
+CREATE INDEX reaction_event ON reaction (event);
+CREATE INDEX reaction_portal ON reaction (portal);
+
+-- How far somebody has read, on either side; only grows.
+CREATE TABLE read_position (
+    portal  BIGINT NOT NULL REFERENCES portal (id) ON DELETE CASCADE,
+    user_id TEXT    NOT NULL, -- Instagram user id
+    read_at BIGINT NOT NULL, -- time of the last message read
+    PRIMARY KEY (portal, user_id)
+);
+
+-- The login that speaks for Matrix users who have none.
+ALTER TABLE portal ADD COLUMN relay TEXT;
+-- A message request waits for its answer, or was answered with no.
+ALTER TABLE portal ADD COLUMN standing TEXT NOT NULL DEFAULT 'open'
+    CHECK (standing IN ('open', 'request', 'declined'));
+
+-- History that is being fetched. Pages come newest first; when all are here they become rows of the inbox, oldest first.
+CREATE TABLE history (
+    thread  TEXT    NOT NULL,
+    login   TEXT    NOT NULL REFERENCES login (id) ON DELETE CASCADE,
+    kind    TEXT    NOT NULL CHECK (kind IN ('first', 'more')),
+    wanted  BIGINT NOT NULL, -- items
+    fetched BIGINT NOT NULL, -- items
+    cursor  TEXT,             -- where the next page begins; NULL for the newest
+    PRIMARY KEY (thread, login)
+);
+CREATE INDEX history_login ON history (login);
+
+CREATE TABLE history_item (
+    thread    TEXT    NOT NULL,
+    login     TEXT    NOT NULL,
+    position  BIGINT NOT NULL, -- 0 is the newest
+    dedup_key TEXT    NOT NULL,
+    payload   TEXT    NOT NULL, -- sealed, in base64
+    PRIMARY KEY (thread, login, position),
+    FOREIGN KEY (thread, login) REFERENCES history (thread, login) ON DELETE CASCADE
+);

@@ -1,0 +1,168 @@
+//! Attachments and shared things as Matrix events: one event for each attachment, with the words around them as captions,
+//! and the sender's own words as a text of their own.
+
+use serde_json::{Value, json};
+
+use super::{FleetingPolicy, IncomingFacts, Media, Part, TEXT_BUDGET, notice, text_parts};
+use crate::domain::convert::split::{json_cost, split};
+use crate::domain::event::{Attachment, AttachmentKind, Fleeting, Rich};
+
+/// Longest caption, in bytes of JSON.
+const CAPTION_BUDGET: usize = 16_000;
+
+/// The events of a rich item, in order; never none.
+pub(super) fn parts(rich: &Rich, facts: &IncomingFacts) -> Vec<Part> {
+    let shown = rich.fleeting.is_none() || facts.fleeting != FleetingPolicy::Notice;
+    if rich.fleeting == Some(Fleeting::Gone) || !shown {
+        return vec![fleeting_notice(rich, facts)];
+    }
+    let caption = caption(rich);
+    let mut parts: Vec<Part> = Vec::new();
+    let count = rich.attachments.len();
+    for (number, attachment) in rich.attachments.iter().enumerate() {
+        let words = match (number, count) {
+            (0, 1) => caption.clone(),
+            (0, _) => Some([caption.clone().unwrap_or_default(), format!("1/{count}")].join("\n").trim().to_owned()),
+            _ => Some(format!("{}/{count}", number + 1)),
+        };
+        let clip_id = rich.clip_id.clone().filter(|_| number == 0);
+        parts.push(media_part(rich, attachment, words.as_deref(), clip_id, facts));
+    }
+    if parts.is_empty()
+        && let Some(caption) = &caption
+    {
+        let link = format!("\nOpen it on Instagram: {}", facts.thread_link);
+        let has_link = rich.link.is_some();
+        parts.push(words_part(&format!("{caption}{}", if has_link { "" } else { &link })));
+    }
+    if let Some(text) = rich.text.as_ref().filter(|text| !text.is_empty()) {
+        parts.extend(text_parts(text, None, facts));
+    }
+    if parts.is_empty() {
+        parts.push(notice(&format!("Sent {}.\nOpen it on Instagram: {}", rich.summary, facts.thread_link)));
+    }
+    parts
+}
+
+/// What is said around the attachments: what was shared, its title, its author's words, where it is.
+fn caption(rich: &Rich) -> Option<String> {
+    if !rich.is_shared {
+        return None;
+    }
+    let first = match &rich.reaction {
+        Some(emoji) => format!("Reacted {emoji} to a story"),
+        None => {
+            let mut summary = rich.summary.chars();
+            let capital = summary.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+            format!("{capital}{}", summary.as_str())
+        }
+    };
+    let lines = [Some(&first), rich.title.as_ref(), rich.caption.as_ref(), rich.link.as_ref()];
+    let mut said: Vec<&str> = Vec::new();
+    for line in lines.into_iter().flatten().map(|line| line.trim()) {
+        if !line.is_empty() && !said.contains(&line) {
+            said.push(line);
+        }
+    }
+    let whole = said.join("\n");
+    let shown = split(&whole, CAPTION_BUDGET, json_cost)[0];
+    // The link survives whatever the length of the words before it.
+    match &rich.link {
+        Some(link) if shown.len() < whole.len() => Some(format!("{shown}…\n{link}")),
+        _ => Some(shown.to_owned()),
+    }
+}
+
+fn words_part(words: &str) -> Part {
+    Part::message(json!({"msgtype": "m.text", "body": split(words, TEXT_BUDGET, json_cost)[0], "m.mentions": {}}))
+}
+
+fn media_part(
+    rich: &Rich,
+    attachment: &Attachment,
+    caption: Option<&str>,
+    clip_id: Option<String>,
+    facts: &IncomingFacts,
+) -> Part {
+    let kind = match attachment.kind {
+        AttachmentKind::Sticker => "m.sticker",
+        _ => "m.room.message",
+    };
+    let mut content = match attachment.kind {
+        AttachmentKind::Photo | AttachmentKind::Animated => json!({"msgtype": "m.image"}),
+        AttachmentKind::Video => json!({"msgtype": "m.video"}),
+        AttachmentKind::Voice => voice(attachment),
+        AttachmentKind::Sticker => json!({}),
+    };
+    content["m.mentions"] = json!({});
+    content["info"] = info(attachment);
+    // A sticker has no caption; its body is a description.
+    match caption.filter(|_| attachment.kind != AttachmentKind::Sticker) {
+        Some(caption) => content["body"] = Value::from(caption),
+        None if attachment.kind == AttachmentKind::Sticker => content["body"] = Value::from("Sticker"),
+        None => {}
+    }
+    let media = Media {
+        attachment: attachment.clone(),
+        clip_id,
+        fallback: fallback(rich, caption, facts),
+        fleeting: rich.fleeting.is_some() && facts.fleeting == FleetingPolicy::MediaThenRedact,
+    };
+    Part { kind, content, media: Some(media) }
+}
+
+fn info(attachment: &Attachment) -> Value {
+    let mut info = json!({});
+    if let (Some(width), Some(height)) = (attachment.width, attachment.height) {
+        info["w"] = width.into();
+        info["h"] = height.into();
+    }
+    if let Some(duration) = attachment.duration_ms {
+        info["duration"] = duration.into();
+    }
+    if attachment.kind == AttachmentKind::Animated || attachment.kind == AttachmentKind::Sticker {
+        info["org.matrix.msc4230.is_animated"] = Value::from(attachment.kind == AttachmentKind::Animated);
+    }
+    if attachment.kind == AttachmentKind::Animated {
+        for hint in ["fi.mau.loop", "fi.mau.autoplay", "fi.mau.hide_controls", "fi.mau.no_audio"] {
+            info[hint] = Value::from(true);
+        }
+    }
+    info
+}
+
+/// A voice message: a sound with a flag, its length and its loudness.
+fn voice(attachment: &Attachment) -> Value {
+    let waveform: Vec<u16> =
+        attachment.waveform.iter().take(1024).map(|level| (level.clamp(0.0, 1.0) * 1024.0) as u16).collect();
+    json!({
+        "msgtype": "m.audio",
+        "org.matrix.msc3245.voice": {},
+        "org.matrix.msc1767.audio": {"duration": attachment.duration_ms.unwrap_or_default(), "waveform": waveform},
+    })
+}
+
+/// What is sent when the media cannot be had: what it was, the words around it, and where to see it.
+fn fallback(rich: &Rich, caption: Option<&str>, facts: &IncomingFacts) -> Value {
+    let mut body = format!("Sent {}, but the bridge could not fetch the file.", rich.summary);
+    if let Some(caption) = caption {
+        body.push('\n');
+        body.push_str(caption);
+    }
+    let link = rich.link.as_deref().unwrap_or(&facts.thread_link);
+    if !body.contains(link) {
+        body.push_str("\nOpen it on Instagram: ");
+        body.push_str(link);
+    }
+    json!({"msgtype": "m.notice", "body": body, "m.mentions": {}})
+}
+
+fn fleeting_notice(rich: &Rich, facts: &IncomingFacts) -> Part {
+    let what = &rich.summary;
+    let line = match rich.fleeting {
+        Some(Fleeting::Once) => format!("Sent {what} that can be seen once."),
+        Some(Fleeting::Replayable) => format!("Sent {what} that can be seen twice."),
+        Some(Fleeting::Gone) | None => format!("Sent {what}."),
+    };
+    notice(&format!("{line}\nOpen it in the Instagram app: {}", facts.thread_link))
+}

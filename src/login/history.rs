@@ -1,0 +1,210 @@
+//! Fetching what was said before: page by page, at an unhurried pace, going on after a restart where it stopped.
+//!
+//! While the first history of a chat is fetched, what is said there meanwhile waits, so that the order is kept.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::bridge::Bridge;
+use crate::command;
+use crate::domain::ids::{LaneKey, LoginId, ThreadId};
+use crate::domain::notice::Notice;
+use crate::domain::record::{Cursor, History, HistoryKind};
+use crate::lane::StepError;
+use crate::network::{Page, Remote, RemoteError};
+use crate::runtime;
+use crate::store::StoreError;
+
+/// Pause after Instagram asked for patience.
+const REST: Duration = Duration::from_secs(300);
+/// Pause after any other trouble.
+const TROUBLE: Duration = Duration::from_secs(20);
+
+/// The chats whose lanes wait, and the logins whose history is being fetched.
+#[derive(Debug, Default)]
+pub struct Histories {
+    held: Mutex<HashSet<ThreadId>>,
+    working: Mutex<HashSet<LoginId>>,
+}
+
+impl Histories {
+    /// Whether a lane has to wait until the first history of its chat is there.
+    pub fn holds(&self, thread: &ThreadId) -> bool {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).contains(thread)
+    }
+
+    fn hold(&self, histories: &[History]) {
+        let first = histories.iter().filter(|history| history.kind == HistoryKind::First);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.extend(first.map(|history| history.thread.clone()));
+    }
+
+    fn release(&self, thread: &ThreadId) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(thread);
+    }
+
+    fn enter(&self, login: &LoginId) -> bool {
+        self.working.lock().unwrap_or_else(PoisonError::into_inner).insert(login.clone())
+    }
+
+    fn leave(&self, login: &LoginId) {
+        self.working.lock().unwrap_or_else(PoisonError::into_inner).remove(login);
+    }
+}
+
+/// Goes on with what a former process was fetching. Before the lanes start.
+pub async fn resume(bridge: &Bridge) -> Result<(), StoreError> {
+    bridge.histories.hold(&bridge.store.histories().await?);
+    Ok(())
+}
+
+/// The first cursor of a new login, together with the history it begins with.
+pub async fn begin_login(bridge: &Bridge, remote: &Remote) -> Result<Cursor, BeginError> {
+    let login = remote.login();
+    let chats = remote.latest_chats(bridge.config.bridge.history_chats).await?;
+    let wanted = bridge.config.bridge.history_messages.max(0);
+    let histories: Vec<History> = chats
+        .threads
+        .into_iter()
+        .filter(|_| wanted > 0)
+        .map(|thread| History {
+            thread,
+            login: login.clone(),
+            kind: HistoryKind::First,
+            wanted,
+            fetched: 0,
+            cursor: None,
+        })
+        .collect();
+    let newest_item_us = runtime::now().0.saturating_mul(1000);
+    let cursor = Cursor { seq_id: chats.seq_id, snapshot_at_ms: chats.snapshot_at_ms, newest_item_us };
+    bridge.histories.hold(&histories);
+    bridge.store.begin_login(login, histories, &cursor).await?;
+    Ok(cursor)
+}
+
+/// Why a login did not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// Instagram.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Asks for messages of a chat from before the oldest one that is there.
+pub async fn ask_for_more(
+    bridge: &Arc<Bridge>,
+    login: &LoginId,
+    thread: &ThreadId,
+    before: Option<String>,
+    wanted: i64,
+) -> Result<(), StepError> {
+    let history = History {
+        thread: thread.clone(),
+        login: login.clone(),
+        kind: HistoryKind::More,
+        wanted,
+        fetched: 0,
+        cursor: before,
+    };
+    bridge.store.begin_histories(vec![history]).await?;
+    fetch(bridge, login);
+    Ok(())
+}
+
+/// Fetches the history of a login in the background, unless that is done already.
+pub fn fetch(bridge: &Arc<Bridge>, login: &LoginId) {
+    if !bridge.histories.enter(login) {
+        return;
+    }
+    let (task, login) = (Arc::clone(bridge), login.clone());
+    bridge.tasks.spawn("history", async move {
+        let mut chats = 0;
+        while let Some(history) = next(&task, &login).await {
+            tokio::select! {
+                () = work(&task, history) => chats += 1,
+                () = task.tasks.shutdown().cancelled() => break,
+            }
+        }
+        task.histories.leave(&login);
+        if chats > 1 && !task.tasks.is_ending() {
+            let text = format!("The latest messages of {chats} chats have been fetched; their rooms fill up now.");
+            command::tell_owner(&task, &login, &Notice::new(text)).await;
+        }
+    });
+}
+
+async fn next(bridge: &Bridge, login: &LoginId) -> Option<History> {
+    match bridge.store.histories().await {
+        Ok(histories) => histories.into_iter().find(|history| history.login == *login),
+        Err(error) => {
+            tracing::error!(%error, "cannot read what history is to be fetched");
+            None
+        }
+    }
+}
+
+/// Fetches all pages of one chat. Trouble is waited for; a chat that Instagram does not hand out has no history.
+async fn work(bridge: &Arc<Bridge>, mut history: History) {
+    loop {
+        let step = page(bridge, &mut history).await;
+        let pause = match step {
+            Ok(true) => break,
+            Ok(false) => bridge.config.bridge.history_pause.get(),
+            Err(BeginError::Remote(RemoteError::RateLimited(after))) => after.max(REST),
+            Err(BeginError::Remote(error)) if error.is_transient() => {
+                tracing::info!(login = %history.login, %error, "history waits");
+                TROUBLE
+            }
+            Err(BeginError::Remote(error)) => {
+                tracing::warn!(login = %history.login, %error, "this chat has no history");
+                if finish(bridge, &history).await.is_ok() {
+                    break;
+                }
+                TROUBLE
+            }
+            Err(BeginError::Store(error)) => {
+                tracing::error!(%error, "history could not be stored");
+                TROUBLE
+            }
+        };
+        if !pause.is_zero() {
+            tokio::time::sleep(runtime::with_jitter(pause, bridge.config.jitter())).await;
+        }
+    }
+}
+
+/// Fetches and stores the next page. True when it was the last.
+async fn page(bridge: &Arc<Bridge>, history: &mut History) -> Result<bool, BeginError> {
+    let remote = bridge.sessions.get(&history.login).map(|running| running.remote.clone());
+    let remote = remote.ok_or(RemoteError::NotConnected)?;
+    let is_first = history.fetched == 0;
+    let left = history.wanted.saturating_sub(history.fetched);
+    let Page { mut rows, items, next, end } =
+        remote.history_page(&history.thread, history.cursor.clone(), left).await?;
+    if is_first {
+        rows.insert(0, end);
+    }
+    let before = history.cursor.clone();
+    let moved = History { cursor: next, fetched: history.fetched.saturating_add(items), ..history.clone() };
+    bridge.store.add_history_page(&moved, rows).await?;
+    *history = moved;
+    // The first message may come again and again at the end.
+    if items == 0 || items >= left || history.cursor.is_none() || history.cursor == before {
+        finish(bridge, history).await?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+async fn finish(bridge: &Arc<Bridge>, history: &History) -> Result<(), BeginError> {
+    bridge.store.finish_history(&history.thread, &history.login, runtime::now()).await?;
+    bridge.histories.release(&history.thread);
+    bridge.lanes.wake(bridge, LaneKey::incoming(&history.thread));
+    bridge.lanes.hurry();
+    Ok(())
+}

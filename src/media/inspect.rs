@@ -1,0 +1,209 @@
+//! What a file really is, whatever it is called; size, preview and thumbnail of pictures.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, ImageReader, Limits};
+use tokio::sync::Semaphore;
+
+/// Pictures with more pixels than this are not decoded: only their header is read.
+const MOST_PIXELS: u64 = 3_000_000;
+/// Memory that decoding may take.
+const MOST_MEMORY: u64 = 24 << 20;
+/// Longest side of a thumbnail, and of pictures that need none.
+const THUMBNAIL: u32 = 480;
+/// Pictures decoded at once.
+static DECODING: Semaphore = Semaphore::const_new(2);
+
+/// What a file is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Looks {
+    /// A picture, with its media type.
+    Picture(&'static str),
+    /// Moving pictures.
+    Video(&'static str),
+    /// Sound.
+    Audio(&'static str),
+    /// Something else, or nothing known.
+    Other(&'static str),
+}
+
+impl Looks {
+    /// The media type.
+    pub fn mime(self) -> &'static str {
+        match self {
+            Self::Picture(mime) | Self::Video(mime) | Self::Audio(mime) | Self::Other(mime) => mime,
+        }
+    }
+}
+
+/// A picture, looked at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Picture {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// A handful of characters that look like it from afar.
+    pub blurhash: Option<String>,
+    /// A small JPEG with its size, for a picture that is large.
+    pub thumbnail: Option<(Vec<u8>, u32, u32)>,
+}
+
+/// Judges by the first bytes. What the other side says it is counts for nothing.
+pub fn sniff(head: &[u8]) -> Looks {
+    let Some(kind) = infer::get(head) else { return Looks::Other("application/octet-stream") };
+    let mime = kind.mime_type();
+    match (kind.matcher_type(), mime) {
+        (infer::MatcherType::Image, mime) => Looks::Picture(mime),
+        // A container that may hold either: Instagram's voice messages come in it.
+        (infer::MatcherType::Video, "video/mp4") if is_sound_only(head) => Looks::Audio("audio/mp4"),
+        (infer::MatcherType::Video, mime) => Looks::Video(mime),
+        (infer::MatcherType::Audio, "audio/m4a") => Looks::Audio("audio/mp4"),
+        (infer::MatcherType::Audio, mime) => Looks::Audio(mime),
+        (_, mime) => Looks::Other(mime),
+    }
+}
+
+fn is_sound_only(head: &[u8]) -> bool {
+    head.get(8..12).is_some_and(|brand| brand.starts_with(b"M4A"))
+}
+
+/// Looks at a picture. None when it cannot be read, or would take too much memory.
+pub async fn look(path: &Path) -> Option<Picture> {
+    let _permit = DECODING.acquire().await.ok()?;
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || look_blocking(&path)).await.ok()?
+}
+
+fn look_blocking(path: &Path) -> Option<Picture> {
+    let (width, height) = ImageReader::open(path).ok()?.with_guessed_format().ok()?.into_dimensions().ok()?;
+    let plain = Picture { width, height, blurhash: None, thumbnail: None };
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return Some(plain);
+    }
+    let Some(image) = decode(path) else { return Some(plain) };
+    let small = image.thumbnail(32, 32).to_rgba8();
+    let blurhash = blurhash::encode(4, 3, small.width(), small.height(), small.as_raw()).ok();
+    let thumbnail = (width.max(height) > THUMBNAIL).then(|| {
+        let small = image.thumbnail(THUMBNAIL, THUMBNAIL);
+        Some((jpeg(&small, 80)?, small.width(), small.height()))
+    });
+    Some(Picture { blurhash, thumbnail: thumbnail.flatten(), ..plain })
+}
+
+fn decode(path: &Path) -> Option<DynamicImage> {
+    let mut reader = ImageReader::open(path).ok()?.with_guessed_format().ok()?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MOST_MEMORY);
+    reader.limits(limits);
+    reader.decode().ok()
+}
+
+/// A JPEG of a picture, no longer on any side than `side`; None when the picture cannot be read. Transparent pixels
+/// become white.
+pub async fn shrink(path: &Path, side: u32) -> Option<Vec<u8>> {
+    let _permit = DECODING.acquire().await.ok()?;
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || {
+        let mut reader = ImageReader::open(&path).ok()?.with_guessed_format().ok()?;
+        let mut limits = Limits::default();
+        limits.max_alloc = Some(256 << 20);
+        limits.max_image_width = Some(16_384);
+        limits.max_image_height = Some(16_384);
+        reader.limits(limits);
+        let mut image = reader.decode().ok()?;
+        if image.width().max(image.height()) > side {
+            image = image.resize(side, side, image::imageops::FilterType::Triangle);
+        }
+        if image.color().has_alpha() {
+            let mut white = image::RgbaImage::from_pixel(image.width(), image.height(), image::Rgba([255; 4]));
+            image::imageops::overlay(&mut white, &image, 0, 0);
+            image = DynamicImage::ImageRgba8(white);
+        }
+        jpeg(&image, 90)
+    })
+    .await
+    .ok()?
+}
+
+fn jpeg(image: &DynamicImage, quality: u8) -> Option<Vec<u8>> {
+    let mut out = Cursor::new(Vec::new());
+    image.to_rgb8().write_with_encoder(JpegEncoder::new_with_quality(&mut out, quality)).ok()?;
+    Some(out.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(width: u32, height: u32) -> tempfile::NamedTempFile {
+        let file = tempfile::Builder::new().suffix(".png").tempfile().unwrap();
+        let image = image::RgbaImage::from_fn(width, height, |x, y| image::Rgba([x as u8, y as u8, 90, 128]));
+        image.save(file.path()).unwrap();
+        file
+    }
+
+    #[tokio::test]
+    async fn a_picture_gets_size_blurhash_and_thumbnail() {
+        let file = picture(1000, 500);
+        let seen = look(file.path()).await.unwrap();
+        assert_eq!((seen.width, seen.height), (1000, 500));
+        assert!(seen.blurhash.is_some_and(|hash| hash.len() > 6));
+        let (bytes, width, height) = seen.thumbnail.unwrap();
+        assert_eq!((width, height), (480, 240));
+        assert_eq!(sniff(&bytes), Looks::Picture("image/jpeg"));
+    }
+
+    #[tokio::test]
+    async fn a_small_picture_needs_no_thumbnail_and_nonsense_is_no_picture() {
+        let file = picture(64, 64);
+        assert_eq!(look(file.path()).await.unwrap().thumbnail, None);
+        std::fs::write(file.path(), b"<html>").unwrap();
+        assert_eq!(look(file.path()).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_bomb_is_not_unpacked() {
+        // 30,000 × 30,000 pixels of nothing fit into a few hundred bytes of PNG header and one empty chunk.
+        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+        png.extend([0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30, 8, 6, 0, 0, 0]);
+        let crc = crc(&png[12..]);
+        png.extend(crc.to_be_bytes());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &png).unwrap();
+        assert!(look(file.path()).await.is_none_or(|seen| seen.blurhash.is_none() && seen.thumbnail.is_none()));
+        assert_eq!(shrink(file.path(), 1080).await, None);
+    }
+
+    fn crc(bytes: &[u8]) -> u32 {
+        let mut crc = u32::MAX;
+        for byte in bytes {
+            crc ^= u32::from(*byte);
+            for _ in 0..8 {
+                crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+            }
+        }
+        !crc
+    }
+
+    #[tokio::test]
+    async fn a_transparent_picture_becomes_a_white_jpeg() {
+        let file = picture(2000, 100);
+        let bytes = shrink(file.path(), 1080).await.unwrap();
+        assert_eq!(sniff(&bytes), Looks::Picture("image/jpeg"));
+        let image = image::load_from_memory(&bytes).unwrap();
+        assert_eq!((image.width(), image.height()), (1080, 54));
+    }
+
+    #[test]
+    fn files_are_judged_by_their_bytes() {
+        assert_eq!(sniff(b"\xff\xd8\xff\xe0\0\x10JFIF"), Looks::Picture("image/jpeg"));
+        assert_eq!(sniff(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"), Looks::Video("video/mp4"));
+        assert_eq!(sniff(b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42").mime(), "audio/mp4");
+        assert!(matches!(sniff(b"<!DOCTYPE html><html>"), Looks::Other(_)));
+        assert!(matches!(sniff(b"MZ\x90\0\x03\0\0\0"), Looks::Other(_)));
+        assert!(matches!(sniff(b""), Looks::Other(_)));
+    }
+}

@@ -1,0 +1,236 @@
+//! Typing and receipts from Matrix, and typing from Instagram. They skip the inbox: only the newest value of each
+//! person and room counts, it is dropped under load, and lost in a crash.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{ghost, room};
+use crate::bridge::Bridge;
+use crate::config::Receipts;
+use crate::domain::ids::{LoginId, Timestamp};
+use crate::domain::record::Portal;
+use crate::domain::request_id;
+use crate::lane::StepError;
+use crate::network::TypingNotice;
+use crate::runtime;
+
+/// People of whom something is on its way; beyond that, news are dropped.
+const CROWD: usize = 256;
+/// Typing is shown for no longer than this without being renewed.
+const LONGEST_TYPING: Duration = Duration::from_secs(30);
+
+/// What is on its way.
+#[derive(Debug, Default)]
+pub struct Ephemeral {
+    /// Newest value of each login in each room; an entry has a task that empties it.
+    waiting: Mutex<HashMap<(OwnedRoomId, LoginId), News>>,
+    /// Who types in a room, as last heard.
+    typing: Mutex<HashMap<OwnedRoomId, BTreeSet<OwnedUserId>>>,
+    /// Who types on Instagram, until when: a notice comes on two topics.
+    shown: Mutex<HashMap<(OwnedRoomId, OwnedUserId), Timestamp>>,
+}
+
+#[derive(Debug, Default)]
+struct News {
+    seen: Option<OwnedEventId>,
+    typing: Option<bool>,
+}
+
+impl News {
+    /// What is newer counts.
+    fn renew(&mut self, newer: Self) {
+        self.seen = newer.seen.or(self.seen.take());
+        self.typing = newer.typing.or(self.typing);
+    }
+}
+
+/// An ephemeral event of a homeserver transaction.
+#[derive(Deserialize)]
+struct RoomNews {
+    #[serde(rename = "type")]
+    kind: String,
+    room_id: OwnedRoomId,
+    content: Value,
+}
+
+/// Takes the ephemeral events of a transaction. What cannot be read is nothing.
+pub fn accept(bridge: &Arc<Bridge>, events: &[Box<RawValue>]) {
+    for event in events {
+        let Ok(news) = serde_json::from_str::<RoomNews>(event.get()) else { continue };
+        match news.kind.as_str() {
+            "m.receipt" => read(bridge, &news),
+            "m.typing" => typed(bridge, &news),
+            _ => {}
+        }
+    }
+}
+
+fn read(bridge: &Arc<Bridge>, news: &RoomNews) {
+    if bridge.config.bridge.receipts != Receipts::Send {
+        return;
+    }
+    for (event, kinds) in news.content.as_object().into_iter().flatten() {
+        let Ok(event) = OwnedEventId::try_from(event.as_str()) else { continue };
+        let readers = ["m.read", "m.read.private"].iter().filter_map(|kind| kinds[*kind].as_object()).flatten();
+        for (reader, _) in readers {
+            let Ok(reader) = OwnedUserId::try_from(reader.as_str()) else { continue };
+            tell(bridge, &news.room_id, &reader, News { seen: Some(event.clone()), typing: None });
+        }
+    }
+}
+
+fn typed(bridge: &Arc<Bridge>, news: &RoomNews) {
+    let listed = news.content["user_ids"].as_array().into_iter().flatten();
+    let now: BTreeSet<OwnedUserId> = listed
+        .filter_map(|user| OwnedUserId::try_from(user.as_str()?).ok())
+        .filter(|user| !bridge.matrix.is_ours(user))
+        .collect();
+    let before = {
+        let mut typing = bridge.ephemeral.typing.lock().unwrap_or_else(PoisonError::into_inner);
+        match now.is_empty() {
+            true => typing.remove(&news.room_id),
+            false => typing.insert(news.room_id.clone(), now.clone()),
+        }
+    };
+    let before = before.unwrap_or_default();
+    for user in now.difference(&before) {
+        tell(bridge, &news.room_id, user, News { seen: None, typing: Some(true) });
+    }
+    for user in before.difference(&now) {
+        tell(bridge, &news.room_id, user, News { seen: None, typing: Some(false) });
+    }
+}
+
+/// Notes the news and has them told to Instagram, if the user has a login in the room's thread.
+fn tell(bridge: &Arc<Bridge>, room: &OwnedRoomId, user: &OwnedUserId, news: News) {
+    if bridge.matrix.is_ours(user) {
+        return;
+    }
+    let (task, room, user) = (Arc::clone(bridge), room.clone(), user.clone());
+    bridge.tasks.spawn("ephemeral", async move {
+        let told = async {
+            let Some(portal) = task.store.portal_of_room(&room).await? else { return Ok(()) };
+            let Some(login) = super::own_login(&task, &user, &portal).await? else { return Ok(()) };
+            let key = (room, login);
+            {
+                let mut waiting = task.ephemeral.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(earlier) = waiting.get_mut(&key) {
+                    earlier.renew(news);
+                    return Ok(());
+                }
+                if waiting.len() >= CROWD {
+                    return Ok(());
+                }
+                waiting.insert(key.clone(), news);
+            }
+            empty(&task, &portal, &key).await
+        };
+        if let Err(error) = told.await {
+            tracing::debug!(%error, "receipt or typing not bridged");
+        }
+    });
+}
+
+/// Tells news until there are none, then takes the entry away.
+async fn empty(bridge: &Arc<Bridge>, portal: &Portal, key: &(OwnedRoomId, LoginId)) -> Result<(), StepError> {
+    let mut outcome = Ok(());
+    loop {
+        let news = {
+            let mut waiting = bridge.ephemeral.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let news = waiting.get_mut(key).map(std::mem::take).unwrap_or_default();
+            if news.seen.is_none() && news.typing.is_none() {
+                waiting.remove(key);
+                return outcome;
+            }
+            news
+        };
+        outcome = perform(bridge, portal, &key.1, &news).await;
+    }
+}
+
+async fn perform(bridge: &Arc<Bridge>, portal: &Portal, login: &LoginId, news: &News) -> Result<(), StepError> {
+    if let Some(typing) = news.typing {
+        let context = request_id::fresh_client_context(runtime::now());
+        bridge.remote(login).await?.show_typing(&portal.key.thread, typing, &context);
+    }
+    match &news.seen {
+        Some(event) => seen(bridge, portal, login, Some(event)).await,
+        None => Ok(()),
+    }
+}
+
+/// Shows on Instagram that a login has read up to an event, or up to the newest message of somebody else.
+///
+/// Never for its own message, and never backwards.
+pub async fn seen(
+    bridge: &Arc<Bridge>,
+    portal: &Portal,
+    login: &LoginId,
+    event: Option<&OwnedEventId>,
+) -> Result<(), StepError> {
+    let mapped = match event {
+        Some(event) => bridge.store.mapping_of_event(event).await?.into_iter().next(),
+        None => None,
+    };
+    let until = mapped.map_or(Timestamp(i64::MAX), |mapping| mapping.at);
+    let Some(last) = bridge.store.last_mapping(portal.id, until, login.as_str()).await? else { return Ok(()) };
+    let own = login.as_remote_user();
+    if bridge.store.read_position(portal.id, &own).await?.is_some_and(|known| known >= last.at) {
+        return Ok(());
+    }
+    let context = request_id::fresh_client_context(runtime::now());
+    let told = bridge.remote(login).await?.mark_seen(&portal.key.thread, &last.item, &context).await;
+    told.map_err(|error| StepError::Remote { login: login.clone(), error })?;
+    Ok(bridge.store.advance_read(portal.id, &own, last.at).await?)
+}
+
+/// Shows who types on Instagram. The account itself, on another device, is not shown.
+pub fn typing_on_instagram(bridge: &Arc<Bridge>, login: &LoginId, notice: TypingNotice) {
+    if notice.user == login.as_remote_user() {
+        return;
+    }
+    let (task, login) = (Arc::clone(bridge), login.clone());
+    bridge.tasks.spawn("typing", async move {
+        let shown = async {
+            let Some(portal) = room::portal_for(&task, &login, &notice.thread).await? else { return Ok(()) };
+            let Some(room) = portal.room.filter(|_| portal.members.contains(&notice.user)) else { return Ok(()) };
+            let user = ghost::user_id(&task, &notice.user);
+            let lasting = notice.lasting.min(LONGEST_TYPING);
+            if !is_news(&task, &room, &user, notice.active, lasting) {
+                return Ok(());
+            }
+            match notice.active {
+                true => task.matrix.start_typing(&user, &room, lasting).await?,
+                false => task.matrix.stop_typing(&user, &room).await?,
+            }
+            Ok::<(), StepError>(())
+        };
+        if let Err(error) = shown.await {
+            tracing::debug!(%error, "typing not shown");
+        }
+    });
+}
+
+/// The same notice comes on two topics, and again and again while somebody types: it is shown when it is new, and
+/// renewed when half its time is over.
+fn is_news(bridge: &Bridge, room: &OwnedRoomId, user: &OwnedUserId, active: bool, lasting: Duration) -> bool {
+    let now = runtime::now();
+    let mut shown = bridge.ephemeral.shown.lock().unwrap_or_else(PoisonError::into_inner);
+    shown.retain(|_, until| until.0 > now.0);
+    let key = (room.clone(), user.clone());
+    if !active {
+        return shown.remove(&key).is_some();
+    }
+    let lasting = i64::try_from(lasting.as_millis()).unwrap_or_default();
+    if shown.get(&key).is_some_and(|until| until.0 - now.0 > lasting / 2) || shown.len() >= CROWD {
+        return false;
+    }
+    shown.insert(key, Timestamp(now.0.saturating_add(lasting)));
+    true
+}

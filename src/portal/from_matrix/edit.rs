@@ -1,0 +1,72 @@
+//! An edit in a portal changes the text of the item, as long as Instagram lets it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{RoomEvent, message, sender};
+use crate::bridge::Bridge;
+use crate::domain::convert::to_remote::{self, MessageContent};
+use crate::domain::notice::Notice;
+use crate::domain::record::{Effect, InboxRow, Portal, Settlement};
+use crate::lane::StepError;
+
+/// How long after sending Instagram takes edits (docs/protocol.md).
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// Edits every item of a message whose text has changed.
+pub(super) async fn handle(
+    bridge: &Arc<Bridge>,
+    row: &InboxRow,
+    event: &RoomEvent,
+    portal: &Portal,
+) -> Result<Settlement, StepError> {
+    let relation = &event.content["m.relates_to"];
+    let (Some(target), Some(content)) =
+        (relation["event_id"].as_str(), MessageContent::from_value(&event.content["m.new_content"]))
+    else {
+        return Ok(Settlement::nothing(row.id));
+    };
+    let items = super::items_of(bridge, target, row.attempts).await?;
+    let Some(first) = items.first() else {
+        return Err(refused("the message was never on Instagram", "send the correction as a new message."));
+    };
+    let login = sender(bridge, event, portal).await?;
+    if first.sender != login.as_str() {
+        return Err(refused("it is not a message of yours", "only its author can edit a message on Instagram."));
+    }
+    let age = event.origin_server_ts.saturating_sub(first.at.0).max(0).unsigned_abs();
+    if Duration::from_millis(age) > LIMIT {
+        return Err(refused(
+            "Instagram takes edits in the first 15 minutes only, and still shows the earlier text",
+            "send the correction as a new message.",
+        ));
+    }
+    let facts = message::facts(bridge, &content, &login, None).await?;
+    let texts = to_remote::texts("m.room.message", &content, &facts).map_err(StepError::Refuse)?;
+    let items: Vec<_> = items.into_iter().filter(|item| item.kind.as_deref().unwrap_or("text") == "text").collect();
+    if texts.len() != items.len() {
+        return Err(refused(
+            "on Instagram it would need another number of messages than before",
+            "send the correction as a new message.",
+        ));
+    }
+    let remote = bridge.remote(&login).await?;
+    let mut effects = Vec::new();
+    for (item, part) in items.iter().zip(texts) {
+        let digest = message::digest(bridge, &part.text);
+        if item.digest.as_ref() == Some(&digest) && row.attempts == 0 {
+            continue;
+        }
+        let edited = Effect::Edited { portal: portal.id, item: item.item.clone(), digest };
+        // Before it is sent, so that its echo is no news.
+        bridge.store.apply(edited.clone()).await?;
+        let outcome = remote.edit(super::target(portal, item), &part.text).await;
+        outcome.map_err(|error| StepError::Remote { login: login.clone(), error })?;
+        effects.push(edited);
+    }
+    Ok(Settlement { effects, ..Settlement::nothing(row.id) })
+}
+
+fn refused(why: &str, hint: &str) -> StepError {
+    StepError::Refuse(Notice::new(format!("Your edit was not bridged: {why}.")).with_hint(hint))
+}

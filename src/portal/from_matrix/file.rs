@@ -1,0 +1,119 @@
+//! A file of a message: fetched from the homeserver to disk, made into what Instagram takes, and sent.
+
+use crate::bridge::Bridge;
+use crate::domain::convert::to_remote::{FileKind, FilePart};
+use crate::domain::ids::{ClientContext, ItemId, ThreadId};
+use crate::domain::notice::Notice;
+use crate::lane::StepError;
+use crate::matrix::HomeserverError;
+use crate::media::{self, Looks, Spooled};
+use crate::network::{Outgoing, OutgoingKind, Remote};
+
+/// Longest side of a picture on Instagram.
+const LONGEST_SIDE: u32 = 1440;
+/// Loudness of a recording of which nothing is known.
+const FLAT: [f32; 20] = [0.3; 20];
+
+/// Sends the file. A send that may have arrived is looked for by its client context before this is called.
+pub(super) async fn deliver(
+    bridge: &Bridge,
+    remote: &Remote,
+    thread: &ThreadId,
+    part: &FilePart,
+    context: &ClientContext,
+) -> Result<ItemId, StepError> {
+    let limit = bridge.config.media.max_upload;
+    if part.size.is_some_and(|size| size > limit) {
+        return Err(too_large(part, limit));
+    }
+    let file = fetch(bridge, part, limit).await?;
+    let outgoing = convert(bridge, part, file).await?;
+    let sent = remote.deliver_file(thread, &outgoing, part.reply_to.as_ref(), context).await;
+    sent.map_err(|error| StepError::Remote { login: remote.login().clone(), error })
+}
+
+async fn fetch(bridge: &Bridge, part: &FilePart, limit: u64) -> Result<Spooled, StepError> {
+    let fetched = bridge.matrix.download_file(&part.url, limit, bridge.media_directory()).await;
+    fetched.map_err(|error| match error {
+        HomeserverError::TooLarge => too_large(part, limit),
+        HomeserverError::NotFound => refused(part, "the homeserver does not have it any more", "upload it again."),
+        error => error.into(),
+    })
+}
+
+/// What Instagram takes: JPEG, MP4, m4a. The bytes decide what it is now.
+async fn convert(bridge: &Bridge, part: &FilePart, file: Spooled) -> Result<Outgoing, StepError> {
+    let directory = bridge.media_directory();
+    let looks = media::sniff(file.head());
+    let outgoing = |file, mime: &str, kind| Ok(Outgoing { file, mime: mime.to_owned(), kind });
+    match (looks, &bridge.converter) {
+        (Looks::Picture("image/gif"), Some(converter)) => match converter.to_mp4(&file, directory).await {
+            Ok(converted) => outgoing(converted, "video/mp4", video(part)),
+            Err(_) => picture(part, file, directory).await,
+        },
+        (Looks::Picture(_), _) => picture(part, file, directory).await,
+        (Looks::Video("video/mp4"), _) if part.kind != FileKind::Audio => outgoing(file, "video/mp4", video(part)),
+        (Looks::Audio("audio/mp4") | Looks::Video("video/mp4"), _) => outgoing(file, "audio/mp4", voice(part)),
+        (Looks::Video(_), Some(converter)) => match converter.to_mp4(&file, directory).await {
+            Ok(converted) => outgoing(converted, "video/mp4", video(part)),
+            Err(_) => Err(refused(part, "it cannot be converted", "Instagram takes MP4 videos with H.264.")),
+        },
+        (Looks::Audio(_), Some(converter)) => match converter.to_m4a(&file, directory).await {
+            Ok(converted) => outgoing(converted, "audio/mp4", voice(part)),
+            Err(_) => Err(refused(part, "it cannot be converted", "Instagram takes recordings as m4a.")),
+        },
+        (Looks::Video(_) | Looks::Audio(_), None) => Err(refused(
+            part,
+            "Instagram does not take this format, and this bridge has no converter",
+            "send an MP4 video or an m4a recording, or ask the admin to install ffmpeg.",
+        )),
+        (Looks::Other(_), _) => Err(refused(
+            part,
+            "Instagram does not take such files",
+            "it takes pictures, MP4 videos and recordings; send a link to anything else.",
+        )),
+    }
+}
+
+/// A JPEG as it is, unless it is larger than Instagram shows; everything else as a new JPEG.
+async fn picture(part: &FilePart, file: Spooled, directory: &std::path::Path) -> Result<Outgoing, StepError> {
+    let is_jpeg = media::sniff(file.head()) == Looks::Picture("image/jpeg");
+    let fits = match media::look(file.path()).await {
+        Some(seen) => seen.width.max(seen.height) <= LONGEST_SIDE,
+        None => {
+            return Err(refused(part, "it is not a picture that can be read", "save it as JPEG and send it again."));
+        }
+    };
+    let kind = OutgoingKind::Photo;
+    if is_jpeg && fits {
+        return Ok(Outgoing { file, mime: "image/jpeg".to_owned(), kind });
+    }
+    let Some(bytes) = media::shrink(file.path(), LONGEST_SIDE).await else {
+        return Err(refused(part, "it cannot be made into a JPEG", "save it as JPEG and send it again."));
+    };
+    match Spooled::write(directory, &bytes).await {
+        Ok(file) => Ok(Outgoing { file, mime: "image/jpeg".to_owned(), kind }),
+        Err(error) => {
+            tracing::error!(%error, "the temporary directory does not take the picture");
+            Err(StepError::Later("room in the temporary directory"))
+        }
+    }
+}
+
+fn video(part: &FilePart) -> OutgoingKind {
+    OutgoingKind::Video { width: 0, height: 0, duration_ms: part.duration_ms.unwrap_or_default() }
+}
+
+fn voice(part: &FilePart) -> OutgoingKind {
+    let waveform = if part.waveform.is_empty() { FLAT.to_vec() } else { part.waveform.clone() };
+    OutgoingKind::Voice { waveform }
+}
+
+fn too_large(part: &FilePart, limit: u64) -> StepError {
+    let megabytes = limit >> 20;
+    refused(part, "it is too large", &format!("at most {megabytes} MiB are sent; a link can lead to anything."))
+}
+
+fn refused(part: &FilePart, why: &str, hint: &str) -> StepError {
+    StepError::Refuse(Notice::new(format!("Your {} was not sent: {why}.", part.kind.name())).with_hint(hint))
+}

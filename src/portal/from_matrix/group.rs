@@ -1,0 +1,105 @@
+//! What is done to a group's room is done to the group: its name, who is invited, who is removed. An invitation of a ghost
+//! elsewhere opens the chat with that person.
+
+use std::sync::Arc;
+
+use ruma::UserId;
+
+use super::{RoomEvent, sender};
+use crate::bridge::Bridge;
+use crate::config::Permission;
+use crate::domain::ids::RemoteUserId;
+use crate::domain::notice::Notice;
+use crate::domain::record::Portal;
+use crate::lane::StepError;
+use crate::matrix::Intent;
+use crate::network::ChatChange;
+use crate::portal::{ghost, room};
+
+/// Renames the group.
+pub(super) async fn renamed(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal) -> Result<(), StepError> {
+    let Some(title) = event.content["name"].as_str().map(str::trim).filter(|title| !title.is_empty()) else {
+        return Ok(());
+    };
+    if portal.key.receiver.is_some() || portal.name.as_deref() == Some(title) {
+        return Ok(());
+    }
+    change(bridge, event, portal, ChatChange::Title(title.to_owned())).await?;
+    // What Instagram then says about it is no news.
+    let mut portal = portal.clone();
+    portal.name = Some(title.to_owned());
+    Ok(bridge.store.save_portal(&portal).await?)
+}
+
+/// Adds or removes the person behind a ghost.
+pub(super) async fn member(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal) -> Result<(), StepError> {
+    let Some(member) = ghost_of(bridge, event) else { return Ok(()) };
+    if portal.key.receiver.is_some() {
+        return Ok(());
+    }
+    let is_member = portal.members.contains(&member);
+    match event.content["membership"].as_str() {
+        Some("invite") if !is_member => change(bridge, event, portal, ChatChange::Add(member)).await,
+        Some("leave" | "ban") if is_member => {
+            change(bridge, event, portal, ChatChange::Remove(member.clone())).await?;
+            room::doubt_member(bridge, portal.id, member.as_str()).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The Instagram user a member event is about, if it is about one.
+pub(super) fn ghost_of(bridge: &Bridge, event: &RoomEvent) -> Option<RemoteUserId> {
+    let user = UserId::parse(event.state_key.as_deref()?).ok()?;
+    ghost::remote_user(bridge, &user)
+}
+
+async fn change(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal, change: ChatChange) -> Result<(), StepError> {
+    let login = sender(bridge, event, portal).await?;
+    let remote = bridge.remote(&login).await?;
+    let outcome = remote.change(&portal.key.thread, &change).await;
+    outcome.map_err(|error| StepError::Remote { login, error })
+}
+
+/// A ghost was invited to a room that is no chat: the chat with that person is opened, and the ghost says where.
+pub(super) async fn ghost_invited(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepError> {
+    let Some(user) = ghost_of(bridge, event).filter(|_| event.content["membership"] == "invite") else { return Ok(()) };
+    let intent = Intent::As(ghost::user_id(bridge, &user));
+    let own = bridge.store.logins_of_user(&event.sender).await?;
+    let allowed = bridge.config.permission(&event.sender) >= Permission::User;
+    let (true, [login]) = (allowed, own.as_slice()) else {
+        return match bridge.matrix.leave(&intent, &event.room_id).await {
+            Err(error) if error.is_transient() => Err(error.into()),
+            _ => Ok(()),
+        };
+    };
+    let remote = bridge.remote(&login.id).await?;
+    let found = remote.thread_with(std::slice::from_ref(&user)).await;
+    let found = found.map_err(|error| StepError::Remote { login: login.id.clone(), error })?;
+    let text = match found {
+        Some(thread) => {
+            let portal = room::ensure(bridge, &login.id, &thread.id, None).await?;
+            let place = portal.and_then(|portal| portal.room);
+            place.map_or_else(
+                || "This chat is not bridged.".to_owned(),
+                |room| format!("Our chat is here: https://matrix.to/#/{room}"),
+            )
+        }
+        None => {
+            let prefix = bridge.config.command_prefix();
+            Notice::new("We have no chat yet.")
+                .with_hint(format!(
+                    "start it with a first message: `{prefix} start-chat @name Hello!` to the bridge bot."
+                ))
+                .to_string()
+        }
+    };
+    bridge.matrix.join_as(&intent, &event.room_id).await?;
+    let request = crate::domain::request_id::row_transaction(event.event_id.as_str(), "invited", 0);
+    let content = serde_json::json!({"msgtype": "m.notice", "body": text, "m.mentions": {}});
+    bridge.matrix.send(&intent, &event.room_id, "m.room.message", &content, &request, None).await?;
+    match bridge.matrix.leave(&intent, &event.room_id).await {
+        Err(error) if error.is_transient() => Err(error.into()),
+        _ => Ok(()),
+    }
+}

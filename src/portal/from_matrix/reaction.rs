@@ -1,0 +1,87 @@
+//! A reaction in a portal becomes one on Instagram, where everybody has one per item: a new one replaces the old, which
+//! is redacted here.
+
+use std::sync::Arc;
+
+use ruma::OwnedEventId;
+
+use super::{RoomEvent, sender, target_of};
+use crate::bridge::Bridge;
+use crate::domain::convert::emoji;
+use crate::domain::ids::Timestamp;
+use crate::domain::notice::Notice;
+use crate::domain::record::{Effect, InboxRow, Mapping, Portal, Reacted, Settlement};
+use crate::domain::request_id;
+use crate::lane::StepError;
+use crate::matrix::Intent;
+
+/// Reacts as the sender's login.
+pub(super) async fn handle(
+    bridge: &Arc<Bridge>,
+    row: &InboxRow,
+    event: &RoomEvent,
+    portal: &Portal,
+) -> Result<Settlement, StepError> {
+    let relation = &event.content["m.relates_to"];
+    let (Some(target), Some(key)) = (relation["event_id"].as_str(), relation["key"].as_str()) else {
+        return Ok(Settlement::nothing(row.id));
+    };
+    let Some(mapping) = target_of(bridge, target, row.attempts).await? else {
+        return Err(StepError::Refuse(Notice::new(
+            "Your reaction was not bridged: the message it belongs to is not on Instagram.",
+        )));
+    };
+    if !emoji::is_emoji(key) {
+        return Err(StepError::Refuse(
+            Notice::new("Your reaction was not bridged: Instagram takes only emoji.").with_hint("react with an emoji."),
+        ));
+    }
+    let login = sender(bridge, event, portal).await?;
+    let (item, who) = (mapping.item.clone(), login.as_remote_user());
+    let earlier = bridge.store.reactions_of_item(portal.id, &item).await?.into_iter().find(|one| one.sender == who);
+    let shown = Reacted {
+        portal: portal.id,
+        item,
+        sender: who,
+        event: event.event_id.clone(),
+        emoji: emoji::for_instagram(key),
+    };
+    // Before it is sent, so that its echo is no news.
+    bridge.store.apply(Effect::Reacted(shown.clone())).await?;
+    let context = request_id::client_context(&event.event_id, Timestamp(event.origin_server_ts), 0);
+    let remote = bridge.remote(&login).await?;
+    let reacted = remote.react(super::target(portal, &mapping), Some(&shown.emoji), &context).await;
+    if let Err(error) = reacted {
+        if !error.is_transient() {
+            restore(bridge, &mapping, &shown, earlier).await?;
+        }
+        return Err(StepError::Remote { login, error });
+    }
+    if let Some(earlier) = earlier.filter(|earlier| earlier.event != event.event_id) {
+        replace(bridge, event, &earlier.event).await?;
+    }
+    Ok(Settlement { effects: vec![Effect::Reacted(shown)], ..Settlement::nothing(row.id) })
+}
+
+/// Instagram refused: what was there before is there still.
+async fn restore(
+    bridge: &Bridge,
+    mapping: &Mapping,
+    shown: &Reacted,
+    earlier: Option<Reacted>,
+) -> Result<(), StepError> {
+    let effect = match earlier {
+        Some(earlier) => Effect::Reacted(earlier),
+        None => Effect::Unreacted { portal: mapping.portal, item: mapping.item.clone(), sender: shown.sender.clone() },
+    };
+    Ok(bridge.store.apply(effect).await?)
+}
+
+async fn replace(bridge: &Bridge, event: &RoomEvent, earlier: &OwnedEventId) -> Result<(), StepError> {
+    let request = request_id::row_transaction(event.event_id.as_str(), "replace", 0);
+    let gone = bridge.matrix.redact(&Intent::Bot, &event.room_id, earlier, &request, Some("replaced")).await;
+    match gone {
+        Err(error) if error.is_transient() => Err(error.into()),
+        _ => Ok(()),
+    }
+}

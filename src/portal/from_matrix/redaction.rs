@@ -1,0 +1,75 @@
+//! A redaction in a portal takes back what the event stands for: every item of a message, or a reaction.
+
+use std::sync::Arc;
+
+use ruma::OwnedEventId;
+
+use super::{RoomEvent, sender};
+use crate::bridge::Bridge;
+use crate::domain::ids::Timestamp;
+use crate::domain::notice::Notice;
+use crate::domain::record::{Effect, InboxRow, Mapping, Portal, Reacted, Settlement};
+use crate::domain::request_id;
+use crate::lane::StepError;
+
+/// Takes back messages and reactions of the sender's login. What belongs to others stays on Instagram: that is said
+/// where it was a message, and goes without saying for reactions.
+pub(super) async fn handle(
+    bridge: &Arc<Bridge>,
+    row: &InboxRow,
+    event: &RoomEvent,
+    portal: &Portal,
+) -> Result<Settlement, StepError> {
+    let nothing = Settlement::nothing(row.id);
+    let Some(target) = event.redacts() else { return Ok(nothing) };
+    let Ok(target) = OwnedEventId::try_from(target) else { return Ok(nothing) };
+    if let Some(reacted) = bridge.store.reaction_of_event(&target).await? {
+        return unreact(bridge, row, event, portal, &reacted).await;
+    }
+    let items: Vec<Mapping> =
+        bridge.store.mapping_of_event(&target).await?.into_iter().filter(|mapping| !mapping.unsent).collect();
+    if items.is_empty() {
+        return Ok(nothing);
+    }
+    let login = sender(bridge, event, portal).await?;
+    if items.iter().any(|mapping| mapping.sender != login.as_str()) {
+        return Err(StepError::Refuse(Notice::new(
+            "The message was removed here only: Instagram lets you unsend nothing but your own messages.",
+        )));
+    }
+    let remote = bridge.remote(&login).await?;
+    let mut effects = Vec::new();
+    for mapping in items {
+        let unsent = Effect::Unsent { portal: portal.id, item: mapping.item.clone() };
+        // Before it is sent, so that its echo is no news.
+        bridge.store.apply(unsent.clone()).await?;
+        let outcome = remote.unsend(&portal.key.thread, &mapping.item).await;
+        outcome.map_err(|error| StepError::Remote { login: login.clone(), error })?;
+        effects.push(unsent);
+    }
+    Ok(Settlement { effects, ..nothing })
+}
+
+async fn unreact(
+    bridge: &Arc<Bridge>,
+    row: &InboxRow,
+    event: &RoomEvent,
+    portal: &Portal,
+    reacted: &Reacted,
+) -> Result<Settlement, StepError> {
+    let nothing = Settlement::nothing(row.id);
+    let login = sender(bridge, event, portal).await?;
+    if reacted.sender != login.as_remote_user() {
+        return Ok(nothing);
+    }
+    let Some(mapping) = bridge.store.mapping_of_item(portal.id, &reacted.item).await?.into_iter().next() else {
+        return Ok(nothing);
+    };
+    let Reacted { portal: id, item, sender, .. } = reacted.clone();
+    let gone = Effect::Unreacted { portal: id, item, sender };
+    let context = request_id::client_context(&event.event_id, Timestamp(event.origin_server_ts), 0);
+    let remote = bridge.remote(&login).await?;
+    let outcome = remote.react(super::target(portal, &mapping), None, &context).await;
+    outcome.map_err(|error| StepError::Remote { login, error })?;
+    Ok(Settlement { effects: vec![gone], ..nothing })
+}

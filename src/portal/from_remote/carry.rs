@@ -1,0 +1,191 @@
+//! Intend, act, settle: what every plan goes through, whatever it is about.
+
+use std::collections::HashMap;
+
+use ruma::{OwnedEventId, OwnedRoomId};
+use serde_json::Value;
+
+use super::media::{self, Carried};
+use crate::bridge::Bridge;
+use crate::domain::ids::{ClientContext, ItemId, PortalId, RemoteUserId, RequestId, Timestamp};
+use crate::domain::record::{Effect, InboxRow, Intended, Mapping, OutboxState, Reacted, Settlement};
+use crate::failpoint;
+use crate::lane::{StepError, Stop};
+use crate::matrix::Intent;
+use crate::portal::room;
+use crate::runtime;
+
+/// What is to be done for a row.
+pub(super) struct Plan {
+    pub(super) row: InboxRow,
+    pub(super) events: Vec<Planned>,
+    /// What settling changes besides the results of the events.
+    pub(super) effects: Vec<Effect>,
+}
+
+/// One request to the homeserver, and what its success means.
+pub(super) struct Planned {
+    pub(super) request: RequestId,
+    pub(super) intent: Intent,
+    /// The Instagram user that the intent stands for; empty for the bot.
+    pub(super) sender: String,
+    pub(super) portal: PortalId,
+    pub(super) room: OwnedRoomId,
+    pub(super) action: Action,
+    pub(super) outcome: Outcome,
+}
+
+/// What is asked of the homeserver.
+pub(super) enum Action {
+    /// A new event; with media, its content is completed first.
+    Send { kind: &'static str, content: Value, at: Option<Timestamp>, media: Option<Box<Carried>> },
+    /// The end of an event.
+    Redact(OwnedEventId),
+}
+
+/// What the new event is to the bridge.
+pub(super) enum Outcome {
+    /// A part of an item.
+    Part {
+        item: ItemId,
+        part: i64,
+        client_context: Option<ClientContext>,
+        at: Timestamp,
+        kind: String,
+        digest: Option<String>,
+        redact_at: Option<Timestamp>,
+    },
+    /// A reaction.
+    Reaction { item: ItemId, sender: RemoteUserId, emoji: String },
+    /// Nothing to be remembered.
+    Nothing,
+}
+
+impl Plan {
+    pub(super) fn nothing(row: &InboxRow) -> Self {
+        Self { row: row.clone(), events: Vec::new(), effects: Vec::new() }
+    }
+
+    /// The items that its events will be parts of.
+    pub(super) fn items(&self) -> impl Iterator<Item = &ItemId> {
+        self.events.iter().filter_map(|planned| match &planned.outcome {
+            Outcome::Part { item, .. } => Some(item),
+            Outcome::Reaction { .. } | Outcome::Nothing => None,
+        })
+    }
+}
+
+/// Intend, act, settle.
+pub(super) async fn carry_out(bridge: &Bridge, plans: Vec<Plan>) -> Result<(), Stop> {
+    if plans.is_empty() {
+        return Ok(());
+    }
+    let mut done = Vec::with_capacity(plans.len());
+    let stopped = act(bridge, &plans, &mut done).await.err();
+    let settled = bridge.store.settle(done, runtime::now()).await;
+    failpoint::hit("to-matrix-after-settle");
+    match (settled, stopped) {
+        (Err(error), _) => Err(Stop::new(&plans[0].row, error)),
+        (Ok(()), Some(stop)) => Err(stop),
+        (Ok(()), None) => Ok(()),
+    }
+}
+
+/// Does everything in order; what is finished is in `done` even when a later request fails.
+async fn act(bridge: &Bridge, plans: &[Plan], done: &mut Vec<Settlement>) -> Result<(), Stop> {
+    let first = |error: StepError| Stop::new(&plans[0].row, error);
+    let mut known = intend(bridge, plans).await.map_err(first)?;
+    failpoint::hit("to-matrix-after-intend");
+    for plan in plans {
+        let mut settlement = Settlement { effects: plan.effects.clone(), ..Settlement::nothing(plan.row.id) };
+        for planned in &plan.events {
+            let event = match known.remove(&planned.request) {
+                Some(event) => event,
+                None => perform(bridge, planned).await.map_err(|error| Stop::new(&plan.row, error))?,
+            };
+            note(&mut settlement, planned, event);
+        }
+        done.push(settlement);
+    }
+    Ok(())
+}
+
+fn note(settlement: &mut Settlement, planned: &Planned, event: OwnedEventId) {
+    match &planned.outcome {
+        Outcome::Part { item, part, client_context, at, kind, digest, redact_at } => {
+            settlement.mappings.push(Mapping {
+                portal: planned.portal,
+                item: item.clone(),
+                part: *part,
+                event,
+                sender: planned.sender.clone(),
+                client_context: client_context.clone(),
+                at: *at,
+                kind: Some(kind.clone()),
+                digest: digest.clone(),
+                unsent: false,
+                redact_at: *redact_at,
+            });
+        }
+        Outcome::Reaction { item, sender, emoji } => settlement.effects.push(Effect::Reacted(Reacted {
+            portal: planned.portal,
+            item: item.clone(),
+            sender: sender.clone(),
+            event,
+            emoji: emoji.clone(),
+        })),
+        Outcome::Nothing => {}
+    }
+}
+
+async fn perform(bridge: &Bridge, planned: &Planned) -> Result<OwnedEventId, StepError> {
+    let Planned { intent, room, request, action, .. } = planned;
+    let sent = match action {
+        Action::Send { kind, content, at, media: None } => {
+            bridge.matrix.send(intent, room, kind, content, request, *at).await
+        }
+        Action::Send { kind, content, at, media: Some(carried) } => {
+            let content = media::complete(bridge, carried, content).await?;
+            // What replaces a sticker is a message.
+            let kind = if content["msgtype"].is_string() { "m.room.message" } else { kind };
+            bridge.matrix.send(intent, room, kind, &content, request, *at).await
+        }
+        Action::Redact(event) => bridge.matrix.redact(intent, room, event, request, None).await,
+    };
+    if let (Err(error), Intent::As(_)) = (&sent, intent)
+        && !error.is_transient()
+    {
+        room::doubt_member(bridge, planned.portal, &planned.sender).await?;
+    }
+    let event = sent?;
+    failpoint::hit("to-matrix-after-send");
+    Ok(event)
+}
+
+/// Writes down what is about to be sent, and looks up what may have been sent before a crash.
+async fn intend(bridge: &Bridge, plans: &[Plan]) -> Result<HashMap<RequestId, OwnedEventId>, StepError> {
+    let planned: Vec<(&Plan, i64, &Planned)> =
+        plans.iter().flat_map(|plan| (0..).zip(&plan.events).map(move |(part, event)| (plan, part, event))).collect();
+    let intended = planned
+        .iter()
+        .map(|(plan, part, event)| Intended { row: plan.row.id, part: *part, request_id: event.request.clone() })
+        .collect();
+    let states = bridge.store.intend(intended, runtime::now()).await?;
+    let mut known = HashMap::new();
+    let mut doubtful: HashMap<&OwnedRoomId, Vec<RequestId>> = HashMap::new();
+    for ((_, _, event), state) in planned.iter().zip(states) {
+        match state {
+            OutboxState::Fresh => {}
+            OutboxState::MaybeSent => doubtful.entry(&event.room).or_default().push(event.request.clone()),
+            OutboxState::Confirmed(id) => {
+                if let Ok(id) = OwnedEventId::try_from(id) {
+                    known.insert(event.request.clone(), id);
+                }
+            }
+        }
+    }
+    for (room, requests) in doubtful {
+        known.extend(bridge.matrix.find_sent(room, &requests).await?);
+    }
+    Ok(known)
+}

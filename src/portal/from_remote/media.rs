@@ -1,0 +1,254 @@
+//! Media of an event: fetched from Instagram to disk, looked at, and passed on to the homeserver; then the event's content
+//! is complete.
+//!
+//! What cannot be had becomes a notice with the link, never nothing. Doing it again after a crash uploads again and makes
+//! no second event.
+
+use std::time::Duration;
+
+use ruma::OwnedMxcUri;
+use serde_json::{Value, json};
+
+use crate::bridge::Bridge;
+use crate::domain::convert::to_matrix::Media;
+use crate::domain::event::{Attachment, AttachmentKind, ItemContent};
+use crate::domain::ids::{ItemId, LoginId, ThreadId};
+use crate::lane::StepError;
+use crate::matrix::HomeserverError;
+use crate::media::{self, Looks, Picture, Spooled};
+use crate::network::{Remote, RemoteError};
+
+/// Pauses before fetching is tried again.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+/// Largest still picture of a video.
+const STILL_LIMIT: u64 = 2 << 20;
+
+/// Media that belong to an event, and where they can be asked for again.
+pub(super) struct Carried {
+    pub(super) media: Media,
+    pub(super) login: LoginId,
+    pub(super) thread: ThreadId,
+    pub(super) item: ItemId,
+    /// Which of the item's attachments it is.
+    pub(super) number: usize,
+}
+
+/// Why the media cannot be had.
+enum Lost {
+    /// Said to whoever reads the log.
+    Because(String),
+    /// The homeserver is away: the row waits.
+    Stop(StepError),
+}
+
+/// The content with its media, or what is sent in its place.
+pub(super) async fn complete(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Value, StepError> {
+    match copy(bridge, carried, content).await {
+        Ok(content) => Ok(content),
+        Err(Lost::Stop(error)) => Err(error),
+        Err(Lost::Because(reason)) => {
+            tracing::warn!(login = %carried.login, %reason, "media not bridged; its link is");
+            Ok(carried.media.fallback.clone())
+        }
+    }
+}
+
+async fn copy(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Value, Lost> {
+    let remote = bridge.remote(&carried.login).await.map_err(Lost::Stop)?;
+    let (file, attachment) = fetch(bridge, &remote, carried).await?;
+    let attachment = &attachment;
+    let mut looks = media::sniff(file.head());
+    if !is_as_promised(attachment.kind, looks) {
+        return Err(Lost::Because(format!("it is not what it is said to be, but {}", looks.mime())));
+    }
+    let mut file = file;
+    if attachment.kind == AttachmentKind::Voice
+        && let Some(converter) = &bridge.converter
+    {
+        match converter.to_opus(&file, bridge.media_directory()).await {
+            Ok(converted) => (file, looks) = (converted, Looks::Audio("audio/ogg")),
+            Err(error) => tracing::debug!(%error, "voice message passed on as it is"),
+        }
+    }
+    let name = filename(attachment, looks);
+    let mut content = content.clone();
+    if attachment.kind != carried.media.attachment.kind {
+        content["msgtype"] = Value::from("m.video");
+    }
+    content["url"] = Value::from(upload(bridge, &file, looks.mime(), &name).await?.as_str());
+    let info = &mut content["info"];
+    info["mimetype"] = Value::from(looks.mime());
+    info["size"] = Value::from(file.size());
+    if attachment.kind == AttachmentKind::Voice {
+        content["org.matrix.msc1767.file"] =
+            json!({"url": content["url"], "name": name, "mimetype": looks.mime(), "size": file.size()});
+    } else {
+        let picture = match looks {
+            Looks::Picture(_) => media::look(file.path()).await,
+            _ => None,
+        };
+        preview(bridge, &remote, attachment, picture, &mut content["info"]).await?;
+    }
+    name_it(&mut content, &name);
+    Ok(content)
+}
+
+/// With a caption the body is the caption, and the name has a field of its own.
+fn name_it(content: &mut Value, name: &str) {
+    if content["msgtype"].is_null() {
+        return;
+    }
+    if content["body"].is_null() {
+        content["body"] = Value::from(name);
+    } else {
+        content["filename"] = Value::from(name);
+    }
+}
+
+/// What its bytes say must fit to what Instagram says; a disguised file is not passed on.
+fn is_as_promised(kind: AttachmentKind, looks: Looks) -> bool {
+    match (kind, looks) {
+        (AttachmentKind::Photo | AttachmentKind::Sticker, Looks::Picture(_)) => true,
+        (AttachmentKind::Animated, Looks::Picture(_) | Looks::Video(_)) => true,
+        (AttachmentKind::Video, Looks::Video(_)) => true,
+        // The container of voice messages is that of videos too.
+        (AttachmentKind::Voice, Looks::Audio(_) | Looks::Video("video/mp4")) => true,
+        _ => false,
+    }
+}
+
+/// Tries every address, then fresh ones; tries again a little later when the line is to blame.
+async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(Spooled, Attachment), Lost> {
+    let mut attachment = carried.media.attachment.clone();
+    if let Some(clip_id) = &carried.media.clip_id
+        && let Ok(Some(url)) = remote.clip_url(clip_id).await
+    {
+        // The card has but a picture of the reel; that is shown where the reel itself cannot be had.
+        let video = Attachment {
+            kind: AttachmentKind::Video,
+            thumbnail: attachment.urls.first().cloned(),
+            urls: vec![url],
+            ..attachment.clone()
+        };
+        if let Ok(file) = fetch_any(bridge, remote, &video).await {
+            return Ok((file, video));
+        }
+    }
+    let mut renewed = false;
+    let mut pauses = PAUSES.iter();
+    loop {
+        let error = match fetch_any(bridge, remote, &attachment).await {
+            Ok(file) => return Ok((file, attachment)),
+            Err(error) => error,
+        };
+        match error {
+            RemoteError::NotFound if !renewed => {
+                renewed = true;
+                match fresh(remote, carried).await {
+                    Some(fresh) => attachment = fresh,
+                    None => return Err(Lost::Because("its address has expired".to_owned())),
+                }
+            }
+            RemoteError::Transport(_) | RemoteError::Server(_) | RemoteError::Uncertain => match pauses.next() {
+                Some(pause) => tokio::time::sleep(*pause).await,
+                None if remote.proof().connected_at.is_none() => {
+                    return Err(Lost::Stop(StepError::Remote { login: carried.login.clone(), error }));
+                }
+                None => return Err(Lost::Because(error.to_string())),
+            },
+            error => return Err(Lost::Because(error.to_string())),
+        }
+    }
+}
+
+async fn fetch_any(bridge: &Bridge, remote: &Remote, attachment: &Attachment) -> Result<Spooled, RemoteError> {
+    let mut last = RemoteError::NotFound;
+    for url in &attachment.urls {
+        match remote.fetch(url, bridge.config.media.max_download, bridge.media_directory()).await {
+            Ok(file) => return Ok(file),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The same attachment with new addresses.
+async fn fresh(remote: &Remote, carried: &Carried) -> Option<Attachment> {
+    let item = remote.item(&carried.thread, &carried.item).await.ok()??;
+    let ItemContent::Rich(rich) = item.content else { return None };
+    rich.attachments.into_iter().nth(carried.number).filter(|fresh| !fresh.urls.is_empty())
+}
+
+async fn upload(bridge: &Bridge, file: &Spooled, mime: &str, name: &str) -> Result<OwnedMxcUri, Lost> {
+    let body = file.stream(0).await.map_err(|error| Lost::Because(error.to_string()))?;
+    let uploaded = bridge.matrix.upload_file(body, file.size(), mime, Some(name)).await;
+    uploaded.map_err(homeserver_error)
+}
+
+fn homeserver_error(error: HomeserverError) -> Lost {
+    if error.is_transient() { Lost::Stop(error.into()) } else { Lost::Because(error.to_string()) }
+}
+
+/// Sizes, blurhash and thumbnail: of a picture its own, of a video those of Instagram's still picture.
+async fn preview(
+    bridge: &Bridge,
+    remote: &Remote,
+    attachment: &Attachment,
+    picture: Option<Picture>,
+    info: &mut Value,
+) -> Result<(), Lost> {
+    if let Some(picture) = picture {
+        info["w"] = picture.width.into();
+        info["h"] = picture.height.into();
+        if let Some(blurhash) = picture.blurhash {
+            info["xyz.amorgan.blurhash"] = Value::from(blurhash);
+        }
+        if let Some((bytes, width, height)) = picture.thumbnail {
+            add_thumbnail(bridge, bytes, width, height, info).await?;
+        }
+        return Ok(());
+    }
+    let Some(url) = &attachment.thumbnail else { return Ok(()) };
+    let still = remote.fetch(url, STILL_LIMIT, bridge.media_directory()).await;
+    let Some(file) = still.ok().filter(|file| matches!(media::sniff(file.head()), Looks::Picture(_))) else {
+        return Ok(());
+    };
+    let Some(picture) = media::look(file.path()).await else { return Ok(()) };
+    if let Some(blurhash) = picture.blurhash {
+        info["xyz.amorgan.blurhash"] = Value::from(blurhash);
+    }
+    let (bytes, width, height) = match picture.thumbnail {
+        Some(small) => small,
+        None => match tokio::fs::read(file.path()).await {
+            Ok(bytes) => (bytes, picture.width, picture.height),
+            Err(_) => return Ok(()),
+        },
+    };
+    add_thumbnail(bridge, bytes, width, height, info).await
+}
+
+async fn add_thumbnail(bridge: &Bridge, bytes: Vec<u8>, width: u32, height: u32, info: &mut Value) -> Result<(), Lost> {
+    let (mime, size) = (media::sniff(&bytes).mime(), bytes.len());
+    let url = bridge.matrix.upload(bytes.into(), mime, Some("thumbnail")).await.map_err(homeserver_error)?;
+    info["thumbnail_url"] = Value::from(url.as_str());
+    info["thumbnail_info"] = json!({"mimetype": mime, "size": size, "w": width, "h": height});
+    Ok(())
+}
+
+fn filename(attachment: &Attachment, looks: Looks) -> String {
+    let stem = match attachment.kind {
+        AttachmentKind::Photo => "photo",
+        AttachmentKind::Video => "video",
+        AttachmentKind::Voice => "voice message",
+        AttachmentKind::Animated => "animation",
+        AttachmentKind::Sticker => "sticker",
+    };
+    let extension = match looks.mime() {
+        "image/jpeg" => "jpg",
+        "video/quicktime" => "mov",
+        "audio/mp4" => "m4a",
+        "audio/mpeg" => "mp3",
+        other => other.split_once('/').map_or("bin", |(_, kind)| kind),
+    };
+    format!("{stem}.{extension}")
+}

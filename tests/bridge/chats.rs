@@ -1,0 +1,173 @@
+//! Chats themselves: started, changed and answered from Matrix; message requests; groups; relaying.
+
+use instagram_sim::AccountOptions;
+use serde_json::json;
+
+use crate::world::{Setup, World};
+
+fn room_of(world: &World, thread: &str) -> Option<String> {
+    let key = format!("dev.puppetgram://instagram/{thread}");
+    world.homeserver.rooms().into_iter().find(|room| world.homeserver.state(room, "m.bridge", &key).is_some())
+}
+
+async fn group(world: &World) -> (String, String) {
+    let carol = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let members = [world.anna_account.pk, world.bob.pk, carol.pk];
+    let thread = world.sim.create_thread(&members, Some("Friends")).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    (thread, room)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_is_started_by_a_command() {
+    let mut world = World::start().await;
+    let answer = world.command("search bob").await;
+    assert!(answer.contains("@bob – Bob Berg"), "{answer}");
+    let answer = world.command("start-chat @bob").await;
+    assert!(answer.contains("You have no chat with @bob yet"), "{answer}");
+    let answer = world.command("start-chat @bob Hello Bob!").await;
+    assert!(answer.contains("https://matrix.to/#/!"), "{answer}");
+    let thread = world.sim.threads().pop().unwrap();
+    world.expect_written(&thread, &world.anna_account, &["Hello Bob!".to_owned()]).await;
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    assert!(answer.contains(&room));
+    let answer = world.command("start-chat @nobody hi").await;
+    assert!(answer.contains("There is no @nobody"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_made_by_a_command() {
+    let mut world = World::start().await;
+    world.sim.create_account("carol", "Carol Carl").unwrap();
+    let answer = world.command("create-group @bob @carol Our holidays").await;
+    assert!(answer.contains("https://matrix.to/#/!"), "{answer}");
+    let thread = world.sim.threads().pop().unwrap();
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    assert_eq!(world.homeserver.state(&room, "m.room.name", "").unwrap()["name"], "Our holidays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_to_a_groups_room_is_done_to_the_group() {
+    let world = World::start().await;
+    let (thread, room) = group(&world).await;
+    let dora = world.sim.create_account("dora", "Dora D").unwrap();
+    let title = |world: &World| world.sim.thread_view(&thread, world.anna_account.pk).unwrap()["thread_title"].clone();
+    // Anna may do this in her client once she has the power; here the homeserver lets her.
+    world.homeserver.set_state(&room, &world.anna.id, "m.room.name", "", &json!({"name": "Best friends"})).unwrap();
+    world.until("the new title", |world| (title(world) == "Best friends").then_some(())).await;
+    world.sim.rename_thread(world.bob.pk, &thread, "Old friends").unwrap();
+    let named =
+        |world: &World| (world.homeserver.state(&room, "m.room.name", "")?["name"] == "Old friends").then_some(());
+    world.until("the title from Instagram", named).await;
+    world.homeserver.invite(&room, &world.anna.id, &world.ghost(&dora)).unwrap();
+    let members = |world: &World| {
+        let view = world.sim.thread_view(&thread, world.anna_account.pk).unwrap();
+        view["users"].as_array().unwrap().iter().any(|user| user["username"] == "dora").then_some(())
+    };
+    world.until("Dora in the group", members).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admins_pictures_rules_and_vanish_mode_are_shown() {
+    let world = World::start().await;
+    let (thread, room) = group(&world).await;
+    let power =
+        |world: &World, user: &str| world.homeserver.state(&room, "m.room.power_levels", "")?["users"][user].as_i64();
+    let bob = world.ghost(&world.bob);
+    world.sim.set_admin(world.anna_account.pk, &thread, world.bob.pk, true).unwrap();
+    world.until("Bob's power", |world| (power(world, &bob) == Some(50)).then_some(())).await;
+    world.sim.set_admin(world.anna_account.pk, &thread, world.bob.pk, false).unwrap();
+    world.until("Bob's end", |world| power(world, &bob).is_none().then_some(())).await;
+    let says = |words: &'static str| {
+        let (room, bot) = (room.clone(), world.bot());
+        move |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains(words))
+    };
+    world.sim.set_vanish_mode(world.bob.pk, &thread, true).unwrap();
+    world.until("vanish mode", says("Vanish mode was switched on")).await;
+    world.sim.set_approval_required(world.anna_account.pk, &thread, true).unwrap();
+    world.until("approval", says("have to be let in by an admin")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_request_says_so_and_is_accepted_by_a_command() {
+    let world = World::start().await;
+    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
+    world.sim.set_options(world.anna_account.pk, options).unwrap();
+    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk], None).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    let bot = world.bot();
+    let told =
+        |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains("message request of @bob"));
+    world.until("the explanation", told).await;
+    world.homeserver.send_text(&room, &world.anna.id, "!ig accept").unwrap();
+    let accepted = |world: &World| {
+        let view = world.sim.thread_view(&thread, world.anna_account.pk).unwrap();
+        (view["pending"] == false).then_some(())
+    };
+    world.until("accepted", accepted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_without_a_room_gets_one_when_it_is_accepted_and_nothing_is_lost() {
+    let setup = Setup { bridge: "  message_requests: digest\n  history_pause: 0s\n".to_owned(), ..Setup::default() };
+    let mut world = World::start_with(&setup).await;
+    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
+    world.sim.set_options(world.anna_account.pk, options).unwrap();
+    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk], None).unwrap();
+    world.sim.send_text(world.bob.pk, &thread, "may I?").unwrap();
+    let bot = world.bot();
+    let management = world.management_room().to_owned();
+    let told =
+        |world: &World| world.said_by(&management, &bot).into_iter().find(|text| text.contains("@bob wants to write"));
+    world.until("the digest", told).await;
+    world.bridge.kill();
+    world.bridge.start();
+    world.sim.send_text(world.bob.pk, &thread, "hello?").unwrap();
+    world.sim.approve_thread(world.anna_account.pk, &thread).unwrap();
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    let expected = ["may I?".to_owned(), "hello?".to_owned()];
+    world.expect_said(&room, &world.ghost(&world.bob), &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declined_request_stays_away() {
+    let mut world = World::start().await;
+    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
+    world.sim.set_options(world.anna_account.pk, options).unwrap();
+    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk], None).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.homeserver.send_text(&room, &world.anna.id, "!ig decline").unwrap();
+    let bot = world.bot();
+    let told = |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains("Declined"));
+    world.until("the answer", told).await;
+    world.bridge.kill();
+    world.bridge.start();
+    world.sim.send_text(world.bob.pk, &thread, "still there?").unwrap();
+    let other = world.sim.create_account("other", "").unwrap();
+    let marker = world.chat_with(&other);
+    world.portal_of(&marker, &other).await;
+    assert!(world.event(&room, "still there?").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_speaks_for_people_without_a_login_and_its_echo_does_not_come_back() {
+    let world = World::start().await;
+    let (thread, room) = group(&world).await;
+    let guest = world.homeserver.register("carol", "secret").unwrap();
+    world.homeserver.invite(&room, &world.anna.id, &guest.id).unwrap();
+    world.homeserver.join(&room, &guest.id).unwrap();
+    world.homeserver.send_text(&room, &guest.id, "can you hear me?").unwrap();
+    let bot = world.bot();
+    let said = |words: &'static str| {
+        let (room, bot) = (room.clone(), bot.clone());
+        move |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains(words))
+    };
+    world.until("the refusal", said("you have no Instagram login in this chat")).await;
+    world.homeserver.send_text(&room, &world.anna.id, "!ig set-relay").unwrap();
+    world.until("the answer", said("is sent by your account")).await;
+    world.homeserver.send_text(&room, &guest.id, "and now?").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["carol: and now?".to_owned()]).await;
+    world.sim.send_text(world.bob.pk, &thread, "yes").unwrap();
+    world.until("the end", |world| world.event(&room, "yes")).await;
+    assert_eq!(world.said_by(&room, &world.ghost(&world.anna_account)), Vec::<String>::new());
+}

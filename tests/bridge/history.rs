@@ -1,0 +1,119 @@
+//! What was said before the login: imported in order, once, and without a notification for any of it.
+
+use instagram_sim::History;
+
+use crate::world::{Setup, World};
+
+fn setup(chats: usize, messages: usize) -> Setup {
+    let bridge = format!("  history_chats: {chats}\n  history_messages: {messages}\n  history_pause: 0s\n");
+    Setup { bridge, ..Setup::default() }
+}
+
+fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|n| format!("old {n}")).collect()
+}
+
+/// All texts in a room that are no notices of the bot.
+fn texts(world: &World, room: &str) -> Vec<String> {
+    let bot = world.bot();
+    let events = world.homeserver.events(room).into_iter();
+    let said = events.filter(|event| event["type"] == "m.room.message" && event["sender"] != bot.as_str());
+    said.map(|event| event["content"]["body"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn room_of(world: &World, thread: &str) -> Option<String> {
+    let key = format!("dev.puppetgram://instagram/{thread}");
+    world.homeserver.rooms().into_iter().find(|room| world.homeserver.state(room, "m.bridge", &key).is_some())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_login_brings_its_latest_messages_and_the_invitation_comes_last() {
+    let mut world = World::start_logged_out(&setup(5, 30)).await;
+    let thread = world.chat_with(&world.bob);
+    let items = world.sim.import_history(&thread, 100, &History::default()).unwrap();
+    world.sim.mark_seen(world.bob.pk, &thread, items.last().unwrap()).unwrap();
+    world.log_in_anna().await;
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    let invited = |world: &World| world.homeserver.rooms_of(&world.anna.id).contains(&room).then_some(());
+    world.until("the invitation", invited).await;
+    assert_eq!(texts(&world, &room), numbered(70..100));
+    let events = world.homeserver.events(&room);
+    let place = |wanted: &dyn Fn(&serde_json::Value) -> bool| events.iter().position(wanted).unwrap();
+    let invitation = place(&|event| event["type"] == "m.room.member" && event["state_key"] == world.anna.id.as_str());
+    let last = place(&|event| event["content"]["body"] == "old 99");
+    assert!(invitation > last, "nothing of it is news");
+    let times: Vec<i64> = events
+        .iter()
+        .filter(|event| event["type"] == "m.room.message")
+        .map(|event| event["origin_server_ts"].as_i64().unwrap())
+        .collect();
+    assert!(times.is_sorted(), "original times");
+    assert!(events.iter().any(|event| event["type"] == "m.reaction"), "reactions are history too");
+    world.until("Bob's receipt", |world| world.homeserver.receipt_of(&room, &world.ghost(&world.bob))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_during_the_import_comes_after_it() {
+    let mut world = World::start_logged_out(&setup(5, 200)).await;
+    let thread = world.chat_with(&world.bob);
+    world.sim.import_history(&thread, 200, &History::default()).unwrap();
+    world.log_in_anna().await;
+    world.sim.send_text(world.bob.pk, &thread, "new").unwrap();
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    world.until("the new message", |world| world.event(&room, "new")).await;
+    let mut expected = numbered(0..200);
+    expected.push("new".to_owned());
+    let said = texts(&world, &room);
+    // The new one may have been early enough to be part of the history.
+    assert_eq!(said[said.len().saturating_sub(expected.len() - 1)..].last(), expected.last());
+    assert_eq!(said.iter().filter(|text| *text == "new").count(), 1);
+    assert!(said.windows(2).all(|pair| pair[1] == "new" || number(&pair[0]) < number(&pair[1])), "in order");
+}
+
+fn number(text: &str) -> usize {
+    text.rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or(usize::MAX)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_messages_survive_five_deaths() {
+    const COUNT: usize = 10_000;
+    let mut world = World::start_logged_out(&setup(5, COUNT)).await;
+    let thread = world.chat_with(&world.bob);
+    world.sim.import_history(&thread, COUNT, &History { reaction_every: 0, ..History::default() }).unwrap();
+    world.log_in_anna().await;
+    // Two deaths while pages come, three while the room fills.
+    for _ in 0..2 {
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        world.bridge.kill();
+        world.bridge.start();
+    }
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    for share in 1..4 {
+        let enough = COUNT / 5 * share;
+        world.until("a part of it", |world| (texts(world, &room).len() >= enough).then_some(())).await;
+        world.bridge.kill();
+        world.bridge.start();
+    }
+    let invited = |world: &World| world.homeserver.rooms_of(&world.anna.id).contains(&room).then_some(());
+    world.until("the invitation at the end", invited).await;
+    assert!(texts(&world, &room) == numbered(0..COUNT), "all of it, once, in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_can_be_asked_for() {
+    let mut world = World::start_logged_out(&setup(5, 10)).await;
+    let thread = world.chat_with(&world.bob);
+    world.sim.import_history(&thread, 60, &History::default()).unwrap();
+    world.log_in_anna().await;
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    let invited = |world: &World| world.homeserver.rooms_of(&world.anna.id).contains(&room).then_some(());
+    world.until("the invitation", invited).await;
+    world.homeserver.join(&room, &world.anna.id).unwrap();
+    world.homeserver.send_text(&room, &world.anna.id, "!ig backfill 30").unwrap();
+    world.until("earlier messages", |world| (texts(world, &room).len() >= 41).then_some(())).await;
+    let said = texts(&world, &room);
+    let old: Vec<String> = said.into_iter().filter(|text| text.starts_with("old ")).collect();
+    let mut expected = numbered(50..60);
+    expected.extend(numbered(20..50));
+    assert_eq!(old, expected);
+}

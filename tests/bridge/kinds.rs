@@ -1,0 +1,286 @@
+//! What is done to messages and seen of people: reactions, edits, unsends, receipts, typing; in both directions.
+
+use serde_json::{Value, json};
+
+use crate::world::{DEADLINE, Setup, World};
+
+fn reaction(target: &str, key: &str) -> Value {
+    json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}})
+}
+
+fn edit(target: &str, body: &str) -> Value {
+    json!({"msgtype": "m.text", "body": format!("* {body}"), "m.new_content": {"msgtype": "m.text", "body": body},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": target}})
+}
+
+/// A chat with a message of each side, and what both sides call them.
+struct Chat {
+    world: World,
+    thread: String,
+    room: String,
+    /// Bob's message "first".
+    theirs: (String, String),
+    /// Anna's message "mine".
+    own: (String, String),
+}
+
+impl Chat {
+    async fn start() -> Self {
+        Self::start_with(&Setup::default()).await
+    }
+
+    async fn start_with(setup: &Setup) -> Self {
+        let world = World::start_with(setup).await;
+        let thread = world.chat_with(&world.bob);
+        let room = world.portal_of(&thread, &world.bob).await;
+        let own = world.homeserver.send_text(&room, &world.anna.id, "mine").unwrap();
+        let items = world.sim.wait_for_items(&thread, 2, DEADLINE).await.unwrap();
+        let first = world.event(&room, "first").unwrap()["event_id"].as_str().unwrap().to_owned();
+        let chat = Self {
+            theirs: (first, items[0].item_id.clone()),
+            own: (own, items[1].item_id.clone()),
+            world,
+            thread,
+            room,
+        };
+        // What refers to the own message finds it once it is settled.
+        chat.settled().await;
+        chat
+    }
+
+    /// Waits until the lanes are empty.
+    async fn settled(&self) {
+        let bob = self.world.bob.pk;
+        let text = format!("marker {}", self.world.homeserver.events(&self.room).len());
+        self.world.sim.send_text(bob, &self.thread, &text).unwrap();
+        self.world.until("a marker", |world| world.event(&self.room, &text)).await;
+    }
+
+    fn reactions(&self, event: &str) -> Vec<(String, String)> {
+        let live = |event: &Value| event["type"] == "m.reaction" && event["content"]["m.relates_to"].is_object();
+        let of = |found: &Value| found["content"]["m.relates_to"]["event_id"] == event;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let events = self.world.homeserver.events(&self.room).into_iter();
+        events
+            .filter(|found| live(found) && of(found))
+            .map(|found| (text(&found["sender"]), text(&found["content"]["m.relates_to"]["key"])))
+            .collect()
+    }
+
+    fn item_reactions(&self, item: &str) -> Vec<(u64, String)> {
+        let items = self.world.sim.thread_items(&self.thread).unwrap();
+        let found = items.into_iter().find(|one| one.item_id == item).unwrap();
+        found.reactions.into_iter().map(|one| (one.sender, one.emoji)).collect()
+    }
+
+    async fn until_reactions(&self, event: &str, expected: &[(&str, &str)]) {
+        let expected: Vec<(String, String)> =
+            expected.iter().map(|(who, what)| ((*who).to_owned(), (*what).to_owned())).collect();
+        self.world.until("reactions", |_| (self.reactions(event) == expected).then_some(())).await;
+    }
+
+    fn is_redacted(&self, event: &str) -> bool {
+        let events = self.world.homeserver.events(&self.room);
+        events.iter().any(|found| found["event_id"] == event && found["content"].get("body").is_none())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reaction_on_instagram_is_shown_changed_and_taken_back() {
+    let chat = Chat::start().await;
+    let (world, bob, ghost) = (&chat.world, chat.world.bob.pk, chat.world.ghost(&chat.world.bob));
+    let (event, item) = &chat.own;
+    world.sim.react(bob, &chat.thread, item, Some("❤")).unwrap();
+    chat.until_reactions(event, &[(&ghost, "❤\u{fe0f}")]).await;
+    world.sim.react(bob, &chat.thread, item, Some("😂")).unwrap();
+    chat.until_reactions(event, &[(&ghost, "😂")]).await;
+    world.sim.react(bob, &chat.thread, item, None).unwrap();
+    chat.until_reactions(event, &[]).await;
+    // The same again is a new event, not the one that was redacted.
+    world.sim.react(bob, &chat.thread, item, Some("😂")).unwrap();
+    chat.until_reactions(event, &[(&ghost, "😂")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reaction_in_matrix_replaces_the_one_before() {
+    let chat = Chat::start().await;
+    let (world, anna) = (&chat.world, chat.world.anna.id.clone());
+    let (event, item) = &chat.theirs;
+    world.homeserver.send(&chat.room, &anna, "m.reaction", &reaction(event, "👍")).unwrap();
+    let own = |emoji: &str| vec![(world.anna_account.pk, emoji.to_owned())];
+    world.until("the reaction", |_| (chat.item_reactions(item) == own("👍")).then_some(())).await;
+    let second = world.homeserver.send(&chat.room, &anna, "m.reaction", &reaction(event, "🔥")).unwrap();
+    world.until("the new reaction", |_| (chat.item_reactions(item) == own("🔥")).then_some(())).await;
+    chat.until_reactions(event, &[(&anna, "🔥")]).await;
+    chat.settled().await;
+    assert_eq!(chat.reactions(event), [(anna.clone(), "🔥".to_owned())], "the echo is no news");
+    world.homeserver.redact(&chat.room, &anna, &second).unwrap();
+    world.until("no reaction", |_| chat.item_reactions(item).is_empty().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_own_reaction_in_the_app_replaces_the_one_made_here() {
+    let chat = Chat::start().await;
+    let (world, anna) = (&chat.world, chat.world.anna.id.clone());
+    let (event, item) = &chat.theirs;
+    world.homeserver.send(&chat.room, &anna, "m.reaction", &reaction(event, "👍")).unwrap();
+    world.until("the reaction", |_| (!chat.item_reactions(item).is_empty()).then_some(())).await;
+    chat.settled().await;
+    world.sim.react(world.anna_account.pk, &chat.thread, item, Some("😮")).unwrap();
+    chat.until_reactions(event, &[(&world.ghost(&world.anna_account), "😮")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_instagram_does_not_take_as_a_reaction_says_so() {
+    let chat = Chat::start().await;
+    let (world, anna) = (&chat.world, chat.world.anna.id.clone());
+    world.homeserver.send(&chat.room, &anna, "m.reaction", &reaction(&chat.theirs.0, "lol")).unwrap();
+    let notice = |world: &World| {
+        world.said_by(&chat.room, &world.bot()).into_iter().find(|text| text.contains("takes only emoji"))
+    };
+    world.until("the notice", notice).await;
+    assert_eq!(chat.item_reactions(&chat.theirs.1), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unsend_removes_the_message_with_its_reactions() {
+    let chat = Chat::start().await;
+    let (world, bob) = (&chat.world, chat.world.bob.pk);
+    let (event, item) = &chat.theirs;
+    world.sim.react(bob, &chat.thread, item, Some("😂")).unwrap();
+    chat.until_reactions(event, &[(&world.ghost(&world.bob), "😂")]).await;
+    world.sim.unsend(bob, &chat.thread, item).unwrap();
+    world.until("the redaction", |_| chat.is_redacted(event).then_some(())).await;
+    chat.until_reactions(event, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_own_message_can_be_unsent_from_both_sides() {
+    let chat = Chat::start().await;
+    let (world, anna) = (&chat.world, chat.world.anna.id.clone());
+    world.homeserver.redact(&chat.room, &anna, &chat.own.0).unwrap();
+    let gone = |world: &World| {
+        let items = world.sim.thread_items(&chat.thread).unwrap();
+        (!items.iter().any(|item| item.item_id == chat.own.1)).then_some(())
+    };
+    world.until("the item is gone", gone).await;
+    chat.settled().await;
+    let redactions = |world: &World| {
+        world.homeserver.events(&chat.room).iter().filter(|event| event["type"] == "m.room.redaction").count()
+    };
+    assert_eq!(redactions(world), 1, "the echo is no news");
+
+    let again = world.homeserver.send_text(&chat.room, &anna, "once more").unwrap();
+    let written = |world: &World| {
+        let items = world.sim.thread_items(&chat.thread).unwrap();
+        items.into_iter().find(|item| item.text.as_deref() == Some("once more"))
+    };
+    let item = world.until("the message", written).await;
+    chat.settled().await;
+    world.sim.unsend(world.anna_account.pk, &chat.thread, &item.item_id).unwrap();
+    world.until("the redaction", |_| chat.is_redacted(&again).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removing_somebody_elses_message_says_that_it_stays_on_instagram() {
+    let chat = Chat::start().await;
+    let world = &chat.world;
+    world.homeserver.redact(&chat.room, &world.anna.id, &chat.theirs.0).unwrap();
+    let notice = |world: &World| {
+        world.said_by(&chat.room, &world.bot()).into_iter().find(|text| text.contains("removed here only"))
+    };
+    world.until("the notice", notice).await;
+    let items = world.sim.thread_items(&chat.thread).unwrap();
+    assert!(items.iter().any(|item| item.item_id == chat.theirs.1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_on_instagram_replaces_the_text_and_keeps_the_history() {
+    let chat = Chat::start().await;
+    let world = &chat.world;
+    world.sim.edit(world.bob.pk, &chat.thread, &chat.theirs.1, "first, corrected").unwrap();
+    let edited = |world: &World| {
+        let events = world.homeserver.events(&chat.room);
+        events.into_iter().find(|event| event["content"]["m.new_content"]["body"] == "first, corrected")
+    };
+    let event = world.until("the edit", edited).await;
+    assert_eq!(event["content"]["m.relates_to"]["event_id"], chat.theirs.0.as_str());
+    assert_eq!(event["sender"], world.ghost(&world.bob).as_str());
+    assert!(!chat.is_redacted(&chat.theirs.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_in_matrix_changes_the_item_and_its_echo_is_no_news() {
+    let chat = Chat::start().await;
+    let (world, anna) = (&chat.world, chat.world.anna.id.clone());
+    world.homeserver.send(&chat.room, &anna, "m.room.message", &edit(&chat.own.0, "mine, corrected")).unwrap();
+    let corrected = |world: &World| world.written_by(&chat.thread, &world.anna_account) == ["mine, corrected"];
+    world.until("the corrected item", |world| corrected(world).then_some(())).await;
+    chat.settled().await;
+    assert_eq!(world.said_by(&chat.room, &world.ghost(&world.anna_account)), Vec::<String>::new());
+
+    world.sim.edit(world.anna_account.pk, &chat.thread, &chat.own.1, "mine, from the phone").unwrap();
+    let told = |world: &World| {
+        let own = world.said_by(&chat.room, &world.ghost(&world.anna_account));
+        own.into_iter().find(|text| text.contains("mine, from the phone"))
+    };
+    world.until("what was edited in the app", told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_of_an_old_message_says_why_it_stays() {
+    let chat = Chat::start().await;
+    let world = &chat.world;
+    let foreign = edit(&chat.theirs.0, "not yours");
+    world.homeserver.send(&chat.room, &world.anna.id, "m.room.message", &foreign).unwrap();
+    let notice = |world: &World| {
+        world.said_by(&chat.room, &world.bot()).into_iter().find(|text| text.contains("not a message of yours"))
+    };
+    world.until("the notice", notice).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_travel_both_ways_and_only_forwards() {
+    let chat = Chat::start().await;
+    let (world, anna) = (&chat.world, chat.world.anna.id.clone());
+    let ghost = world.ghost(&world.bob);
+    let seen = |world: &World, event: &str| (world.homeserver.receipt_of(&chat.room, &ghost)? == event).then_some(());
+    world.sim.mark_seen(world.bob.pk, &chat.thread, &chat.own.1).unwrap();
+    world.until("Bob's receipt", |world| seen(world, &chat.own.0)).await;
+    world.sim.mark_seen(world.bob.pk, &chat.thread, &chat.theirs.1).unwrap();
+    chat.settled().await;
+    assert!(seen(world, &chat.own.0).is_some(), "a receipt does not go back");
+
+    world.homeserver.mark_read(&chat.room, &anna, &chat.theirs.0).unwrap();
+    let path = format!("items/{}/seen/", chat.theirs.1);
+    let asked = |world: &World| world.sim.recorded_requests().into_iter().find(|request| request.path.contains(&path));
+    world.until("Anna's receipt", asked).await;
+    // Her own message is never marked: what Bob wrote before it is, and that is known.
+    world.homeserver.mark_read(&chat.room, &anna, &chat.own.0).unwrap();
+    chat.settled().await;
+    let count = world.sim.recorded_requests().iter().filter(|request| request.path.contains("/seen/")).count();
+    assert_eq!(count, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_can_wait_for_a_reply() {
+    let setup = Setup { bridge: "  receipts: on_reply\n".to_owned(), ..Setup::default() };
+    let chat = Chat::start_with(&setup).await;
+    let world = &chat.world;
+    let path = format!("items/{}/seen/", chat.theirs.1);
+    let asked = |world: &World| world.sim.recorded_requests().into_iter().find(|request| request.path.contains(&path));
+    world.until("the receipt that comes with the reply", asked).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_is_shown_on_both_sides() {
+    let chat = Chat::start().await;
+    let (world, anna) = (&chat.world, chat.world.anna.id.clone());
+    let ghost = world.ghost(&world.bob);
+    let typing = |world: &World| world.homeserver.typing_in(&chat.room).contains(&ghost);
+    world.sim.show_typing(world.bob.pk, &chat.thread, true).unwrap();
+    world.until("Bob types", |world| typing(world).then_some(())).await;
+    world.sim.show_typing(world.bob.pk, &chat.thread, false).unwrap();
+    world.until("Bob stops", |world| (!typing(world)).then_some(())).await;
+    assert!(!world.homeserver.typing_in(&chat.room).contains(&anna));
+}

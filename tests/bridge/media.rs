@@ -1,0 +1,205 @@
+//! Files in both directions, and files that are not what they should be.
+
+use instagram_sim::{MediaFault, RawItem, sample};
+use serde_json::{Value, json};
+
+use crate::world::{Setup, World};
+
+struct Chat {
+    world: World,
+    thread: String,
+    room: String,
+}
+
+impl Chat {
+    async fn start() -> Self {
+        let setup = Setup { instagram: "  http_timeout: 2s\n".to_owned(), ..Setup::default() };
+        let world = World::start_with(&setup).await;
+        let thread = world.chat_with(&world.bob);
+        let room = world.portal_of(&thread, &world.bob).await;
+        Self { world, thread, room }
+    }
+
+    fn photo(&self, url: &str) -> RawItem {
+        let item = json!({"item_type": "media", "media": {"id": "27", "media_type": 1, "original_width": 320,
+            "original_height": 400, "image_versions2": {"candidates": [{"url": url, "width": 320, "height": 400}]}}});
+        item.as_object().unwrap().clone()
+    }
+
+    /// What Bob sent last, once the marker after it is there.
+    async fn shown(&self, item: RawItem) -> Value {
+        let before = self.world.homeserver.events(&self.room).len();
+        self.world.sim.send_item(self.world.bob.pk, &self.thread, item).unwrap();
+        let marker = format!("marker {before}");
+        self.world.sim.send_text(self.world.bob.pk, &self.thread, &marker).unwrap();
+        self.world.until("what comes after", |world| world.event(&self.room, &marker)).await;
+        self.world.homeserver.events(&self.room)[before].clone()
+    }
+
+    /// Sends a file as Anna and waits for the item.
+    async fn send(&self, content: &Value) -> instagram_sim::Item {
+        let before = self.world.sim.item_count_of(&self.thread, self.world.anna_account.pk).unwrap();
+        self.world.homeserver.send(&self.room, &self.world.anna.id, "m.room.message", content).unwrap();
+        let account = self.world.anna_account.pk;
+        let arrived = |world: &World| {
+            let items = world.sim.thread_items(&self.thread).unwrap();
+            items.into_iter().filter(|item| item.sender == account).nth(before)
+        };
+        self.world.until("the item", arrived).await
+    }
+
+    async fn notice(&self, words: &str) -> String {
+        let bot = self.world.bot();
+        let said = |world: &World| world.said_by(&self.room, &bot).into_iter().find(|text| text.contains(words));
+        self.world.until(words, said).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_from_instagram_arrives_byte_for_byte_with_its_preview() {
+    let chat = Chat::start().await;
+    let url = chat.world.sim.add_media(sample::PHOTO.bytes, "image/jpeg");
+    let event = chat.shown(chat.photo(&url)).await;
+    let content = &event["content"];
+    assert_eq!((&content["msgtype"], &content["info"]["mimetype"]), (&json!("m.image"), &json!("image/jpeg")));
+    assert_eq!((&content["info"]["w"], &content["info"]["h"]), (&json!(320), &json!(400)));
+    assert!(content["info"]["xyz.amorgan.blurhash"].is_string());
+    let (bytes, _) = chat.world.homeserver.media(content["url"].as_str().unwrap()).unwrap();
+    assert_eq!(bytes, sample::PHOTO.bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_address_is_asked_for_again() {
+    let chat = Chat::start().await;
+    let url = chat.world.sim.add_media(sample::PHOTO.bytes, "image/jpeg");
+    chat.world.sim.spoil_media(&url, MediaFault::Expired, 1).unwrap();
+    let event = chat.shown(chat.photo(&url)).await;
+    assert_eq!(event["content"]["msgtype"], "m.image");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_had_becomes_a_notice_with_the_link_and_harms_no_neighbour() {
+    let chat = Chat::start().await;
+    let bomb = 200 << 20;
+    for fault in [
+        MediaFault::Gone,
+        MediaFault::NotFound,
+        MediaFault::Endless,
+        MediaFault::LengthTooLong { extra: 1000 },
+        MediaFault::Cut { after: 500 },
+        MediaFault::Disguised { what: instagram_sim::Disguise::Html },
+        MediaFault::GzipBomb { bytes: bomb },
+    ] {
+        let url = chat.world.sim.add_media(sample::PHOTO.bytes, "image/jpeg");
+        chat.world.sim.spoil_media(&url, fault.clone(), u32::MAX).unwrap();
+        let event = chat.shown(chat.photo(&url)).await;
+        let body = event["content"]["body"].as_str().unwrap_or_default();
+        assert_eq!(event["content"]["msgtype"], "m.notice", "{fault:?}: {event}");
+        assert!(body.contains("could not fetch") && body.contains("https://www.instagram.com/direct/t/"), "{body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_from_matrix_is_uploaded_and_its_caption_follows() {
+    let chat = Chat::start().await;
+    let mxc = chat.world.homeserver.add_media(sample::PHOTO.bytes, "image/jpeg");
+    let content = json!({"msgtype": "m.image", "body": "look!", "filename": "a.jpg", "url": mxc,
+        "info": {"mimetype": "image/jpeg", "size": sample::PHOTO.bytes.len()}});
+    let item = chat.send(&content).await;
+    assert_eq!(item.item_type, "media");
+    let uploads = chat.world.sim.uploads();
+    assert_eq!(uploads.len(), 1);
+    let media_id = uploads[0].media_id.clone().unwrap();
+    assert_eq!(chat.world.sim.upload_bytes(&media_id).unwrap(), sample::PHOTO.bytes);
+    chat.world.expect_written(&chat.thread, &chat.world.anna_account, &["look!".to_owned()]).await;
+    let own = chat.world.ghost(&chat.world.anna_account);
+    assert_eq!(chat.world.said_by(&chat.room, &own), Vec::<String>::new(), "the echo is no news");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_instagram_does_not_take_is_made_into_what_it_takes() {
+    let chat = Chat::start().await;
+    let sticker = chat.world.homeserver.add_media(sample::STICKER.bytes, "image/webp");
+    let item = chat.send(&json!({"msgtype": "m.image", "body": "sticker.webp", "url": sticker})).await;
+    assert_eq!(item.item_type, "media");
+    let upload = chat.world.sim.uploads().pop().unwrap();
+    assert_eq!(upload.detected, "image/jpeg");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_message_keeps_its_waveform() {
+    let chat = Chat::start().await;
+    let mxc = chat.world.homeserver.add_media(sample::VOICE.bytes, "audio/mp4");
+    let content = json!({"msgtype": "m.audio", "body": "voice.m4a", "url": mxc, "org.matrix.msc3245.voice": {},
+        "org.matrix.msc1767.audio": {"duration": 3000, "waveform": [0, 512, 1024]}});
+    let item = chat.send(&content).await;
+    assert_eq!(item.item_type, "voice_media");
+    let requests = chat.world.sim.recorded_requests();
+    let sent = requests.iter().find(|request| request.path.contains("voice_attachment")).unwrap();
+    assert!(sent.body.contains("waveform="), "{}", sent.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_instagram_cannot_take_say_what_it_can() {
+    let chat = Chat::start().await;
+    let pdf = chat.world.homeserver.add_media(&b"%PDF-1.7 not a picture"[..], "application/pdf");
+    let file = json!({"msgtype": "m.file", "body": "a.pdf", "url": pdf});
+    chat.world.homeserver.send(&chat.room, &chat.world.anna.id, "m.room.message", &file).unwrap();
+    assert!(chat.notice("does not take such files").await.contains("link"));
+    let huge = json!({"msgtype": "m.video", "body": "a.mp4", "url": pdf, "info": {"size": 1_u64 << 40}});
+    chat.world.homeserver.send(&chat.room, &chat.world.anna.id, "m.room.message", &huge).unwrap();
+    chat.notice("too large").await;
+    assert!(chat.world.sim.uploads().is_empty(), "nothing was uploaded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_goes_on_where_it_broke_off_and_waits_while_instagram_transcodes() {
+    let chat = Chat::start().await;
+    let mut video = sample::VIDEO.bytes.to_vec();
+    video.resize(600_000, 0);
+    let mxc = chat.world.homeserver.add_media(video, "video/mp4");
+    chat.world.sim.inject(chat.world.anna_account.pk, instagram_sim::Fault::CutUpload { after: 100_000 }, 1).unwrap();
+    let item = chat.send(&json!({"msgtype": "m.video", "body": "a.mp4", "url": mxc})).await;
+    assert!(["media", "raven_media"].contains(&item.item_type.as_str()), "{}", item.item_type);
+    assert_eq!(chat.world.sim.uploads().len(), 1, "one upload, resumed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_five_megabytes_pass_both_ways_through_little_memory() {
+    const SIZE: u64 = 25 << 20;
+    let chat = Chat::start().await;
+    let before = chat.world.bridge.resident_kib();
+    let url = chat.world.sim.add_generated_media(SIZE, "video/mp4");
+    let video = json!({"item_type": "media", "media": {"id": "28", "media_type": 2,
+        "video_versions": [{"url": url, "width": 720, "height": 1280}]}});
+    let event = chat.shown(video.as_object().unwrap().clone()).await;
+    assert_eq!((&event["content"]["msgtype"], &event["content"]["info"]["size"]), (&json!("m.video"), &json!(SIZE)));
+    let mxc = event["content"]["url"].clone();
+    let item = chat.send(&json!({"msgtype": "m.video", "body": "b.mp4", "url": mxc})).await;
+    assert!(!item.item_id.is_empty());
+    let upload = chat.world.sim.uploads().pop().unwrap();
+    assert_eq!(upload.sha256, chat.world.sim.media_details(&url).unwrap().sha256);
+    let grown = chat.world.bridge.resident_kib().saturating_sub(before);
+    assert!(grown < 10 << 10, "grown by {grown} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_disappears_can_be_shown_for_a_while() {
+    let bridge = "media:\n  disappearing: media_then_redact\n  redact_after: 1s\n";
+    let world = World::start_with(&Setup { sections: bridge.to_owned(), ..Setup::default() }).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let kind = instagram_sim::kinds::named("raven_photo_once").unwrap();
+    world.sim.send_item(world.bob.pk, &thread, kind.item(&world.sim)).unwrap();
+    let shown = |world: &World| {
+        let events = world.homeserver.events(&room);
+        events.into_iter().find(|event| event["content"]["msgtype"] == "m.image")
+    };
+    let event = world.until("the photo", shown).await;
+    let gone = |world: &World| {
+        let events = world.homeserver.events(&room);
+        let found = events.into_iter().find(|other| other["event_id"] == event["event_id"])?;
+        found["content"]["url"].is_null().then_some(())
+    };
+    world.until("its end", gone).await;
+}
