@@ -1,17 +1,19 @@
 //! One entry of a thread, whatever its kind.
 //!
-//! Texts, likes and links are decoded; every kind keeps its raw text and can say in plain English what it is
-//! (`item/describe.rs`), so that a kind made up tomorrow still becomes a readable notice.
+//! Texts, likes and links are decoded; every kind keeps its raw text, decodes it on demand (`item/content.rs`) and can
+//! say in plain English what it is (`item/describe.rs`), so that a kind made up tomorrow still becomes a readable notice.
 
+mod address;
 mod content;
 mod describe;
+mod inner;
 
 use std::fmt;
 
 use crate::number::Object;
 
-pub use content::{Content, LinkPreview, Location, Media, MediaKind, Share, ViewMode};
-pub use describe::shortcode;
+pub use address::shortcode;
+pub use content::{CallAction, Content, LinkPreview, Media, MediaKind, Picture, Share, ShareKind, ViewMode};
 
 /// The heart that a like is, when the item does not say.
 pub const HEART: &str = "❤️";
@@ -66,7 +68,7 @@ pub enum Kind {
     Action,
     /// The app shows nothing.
     Internal,
-    /// Everything else: see [`Item::summary`].
+    /// Everything else: see [`Item::content`].
     Other,
 }
 

@@ -88,7 +88,7 @@ fn deep_nesting_is_a_value_and_harms_no_neighbour() {
         assert_eq!((envelopes[2].seq_id, envelopes[3].seq_id, envelopes[4].seq_id), (Some(2), Some(3), Some(4)));
         for patch in envelopes.iter().flat_map(|envelope| &envelope.patches) {
             if let Change::Item { item, .. } = patch.decode() {
-                let _ = (item.summary(), item.best_text(), item.best_link());
+                let _ = (item.summary(), item.best_text(), item.best_link(), item.content());
             }
         }
     }
@@ -258,7 +258,7 @@ proptest! {
                 let summary = item.summary();
                 prop_assert!(!summary.is_empty() && !summary.contains(['\n', '<', '>']));
                 prop_assert!(item.best_link().is_none_or(|link| link.starts_with("http")));
-                let _ = (item.best_text(), item.client_contexts().len());
+                let _ = (item.best_text(), item.client_contexts().len(), item.content());
                 prop_assert_eq!(item.kind() == Kind::Text, item.raw.is_none());
             }
             Change::Thread(thread) => _ = (thread.name().map(str::len), thread.link()),

@@ -1,6 +1,6 @@
 //! What an item says, from Instagram's kinds to the bridge's few.
 
-use instagram::item::{Content, Item as WireItem, Location, Media, MediaKind, Share, ViewMode};
+use instagram::item::{Content, Item as WireItem, Media, MediaKind, Share, ViewMode};
 
 use crate::domain::event::{Attachment, AttachmentKind, Fleeting, ItemContent, Place, Preview, Rich};
 use crate::domain::ids::RemoteUserId;
@@ -16,38 +16,43 @@ pub(super) fn of(item: &WireItem) -> ItemContent {
             mentions: item.mentioned_user_ids.iter().map(RemoteUserId::new).collect(),
             preview: preview.map(|link| Preview { url: link.url, title: link.title, summary: link.summary }),
         },
-        Content::Media(media) => rich(Rich {
+        // Without any address there is nothing to show, and the raw form says most.
+        Content::Media(media) if media.iter().any(|one| one.url.is_some()) => rich(Rich {
             summary: item.summary(),
             text: item.text.clone().filter(|text| !text.is_empty()),
             attachments: media.iter().map(attachment).collect(),
             ..Rich::default()
         }),
-        Content::Disappearing { view_mode, media } => rich(Rich {
+        Content::Disappearing { view_mode, media, .. } => rich(Rich {
             summary: item.summary(),
             fleeting: match (&media, view_mode) {
                 (None, _) => Some(Fleeting::Gone),
                 (Some(_), ViewMode::Permanent) => None,
                 (Some(_), ViewMode::Replayable) => Some(Fleeting::Replayable),
-                (Some(_), ViewMode::Once) => Some(Fleeting::Once),
+                (Some(_), ViewMode::Once | ViewMode::Other) => Some(Fleeting::Once),
             },
             attachments: media.iter().map(attachment).collect(),
             ..Rich::default()
         }),
         Content::Share(share) => shared(item, *share),
-        Content::Location(location) => place(item, location),
-        Content::Call { description } => {
+        Content::Location { name, address, latitude, longitude, link } => {
+            ItemContent::Location(Box::new(Place { name, address, coordinates: latitude.zip(longitude), link }))
+        }
+        Content::Call { description, .. } => {
             ItemContent::Notice(description.unwrap_or_else(|| capitalised(&item.summary())))
         }
-        Content::Placeholder { message } => {
+        Content::Placeholder { title, message } => {
+            let said: Vec<String> = [title, message].into_iter().flatten().collect();
             let what = capitalised(&item.summary());
-            ItemContent::Notice(match message {
-                Some(message) => format!("{what}: {message}"),
-                None => format!("{what}."),
+            ItemContent::Notice(if said.is_empty() {
+                format!("{what}.")
+            } else {
+                format!("{what}: {}", said.join(" – "))
             })
         }
         Content::Action(line) => ItemContent::Admin(line),
         Content::Internal => ItemContent::Admin(None),
-        Content::Unknown => ItemContent::Unsupported {
+        Content::Media(_) | Content::Unknown => ItemContent::Unsupported {
             item_type: item.item_type.clone(),
             summary: item.summary(),
             text: item.best_text().into_iter().chain(item.best_link()).reduce(|text, link| format!("{text}\n{link}")),
@@ -61,24 +66,19 @@ fn rich(rich: Rich) -> ItemContent {
 }
 
 fn shared(item: &WireItem, share: Share) -> ItemContent {
-    let Share { title, caption, link, text, reaction, media, clip_id, .. } = share;
+    let Share { title, caption, link, text, reaction, media, clip_id, note, .. } = share;
     rich(Rich {
         summary: item.summary(),
         is_shared: true,
         title,
-        caption,
+        caption: caption.or(note),
         link,
         text,
         reaction,
-        attachments: media.iter().map(attachment).collect(),
+        attachments: media.iter().filter(|one| one.url.is_some() || clip_id.is_some()).map(attachment).collect(),
         fleeting: None,
         clip_id,
     })
-}
-
-fn place(item: &WireItem, location: Location) -> ItemContent {
-    let Location { name, address, coordinates } = location;
-    ItemContent::Location(Box::new(Place { name, address, coordinates, link: item.best_link() }))
 }
 
 fn attachment(media: &Media) -> Attachment {
@@ -91,12 +91,12 @@ fn attachment(media: &Media) -> Attachment {
             MediaKind::Sticker => AttachmentKind::Sticker,
         },
         id: media.id.clone(),
-        urls: media.urls.clone(),
+        urls: media.url.iter().chain(&media.alternatives).cloned().collect(),
         width: media.width,
         height: media.height,
         duration_ms: media.duration_ms,
         waveform: media.waveform.clone(),
-        thumbnail: media.thumbnail.clone(),
+        thumbnail: media.thumbnail.as_ref().map(|picture| picture.url.clone()),
     }
 }
 

@@ -1,279 +1,279 @@
-//! What an item shows, typed by kind. Read from the raw text on demand; what is missing or of another shape is absent,
-//! and what is understood in nothing is [`Content::Unknown`].
+//! What an item says, as a value for each kind of content. Decoded from the raw text on demand.
+//!
+//! Anything that is missing or of a wrong type makes the value smaller. What is understood in nothing is
+//! [`Content::Unknown`], for which the phrases of `describe.rs` still speak.
 
+mod guess;
 mod media;
+mod picture;
+mod share;
+mod share_kind;
+mod sticker;
+
+use std::fmt;
 
 use crate::number::Object;
 
-use super::describe::{Parts, web_link};
-use super::{HEART, Item};
+use super::address::{media_url, web_link};
+use super::inner::{contents, kind_name};
+use super::{Item, Kind};
 
 pub use media::{Media, MediaKind};
+pub use picture::Picture;
+pub use share::{Share, ShareKind};
+pub(super) use share_kind::is_share;
 
-/// What an item shows.
-#[derive(Clone, PartialEq, Debug)]
+/// What an item says.
+#[derive(Clone, PartialEq)]
 pub enum Content {
     /// Words alone: a text, a like, a link.
     Text {
-        /// Byte for byte.
+        /// The message.
         text: String,
-        /// What a link in it leads to.
+        /// What the link in it leads to.
         preview: Option<LinkPreview>,
     },
-    /// The sender's own photos, videos, voice message, GIF or sticker; several are attachments of one message.
+    /// The sender's own photos, videos, voice messages, GIFs and stickers; several are attachments of one message.
     Media(Vec<Media>),
     /// A photo or video that disappears.
     Disappearing {
         /// How often it may be seen.
         view_mode: ViewMode,
-        /// None once it cannot be had any more.
+        /// The file; `None` once it was seen or is too old.
         media: Option<Media>,
+        /// It is a video.
+        video: bool,
+        /// Unix seconds until which the file can be fetched.
+        expires_at_s: Option<i64>,
     },
-    /// Something of somebody that was shared: a post, reel, story, profile, note, product, piece of music, answer.
+    /// Somebody's post, reel, story, profile, note or the like.
     Share(Box<Share>),
     /// A place.
-    Location(Location),
-    /// A call started or ended.
-    Call {
-        /// In Instagram's words.
-        description: Option<String>,
+    Location {
+        /// What it is called.
+        name: Option<String>,
+        /// Street and town.
+        address: Option<String>,
+        /// Degrees; there is never one of both.
+        latitude: Option<f64>,
+        /// Degrees.
+        longitude: Option<f64>,
+        /// Where to see it.
+        link: Option<String>,
     },
-    /// A line about the chat; none if there is nothing to show.
+    /// News of a call.
+    Call {
+        /// What Instagram says about it.
+        description: Option<String>,
+        /// What happened.
+        action: CallAction,
+    },
+    /// A line about the chat; `None` if the app shows none.
     Action(Option<String>),
-    /// Instagram does not hand the content out to this app.
+    /// Instagram does not hand the content out: the kind is too new for this app, or it is gone.
     Placeholder {
-        /// In Instagram's words.
+        /// A heading.
+        title: Option<String>,
+        /// Instagram's explanation; of what is gone, the words that were beside it.
         message: Option<String>,
     },
     /// The app shows nothing.
     Internal,
-    /// Never seen before, or understood in nothing: [`Item::summary`] and its neighbours still speak.
+    /// Never seen before, or understood in nothing: see [`Item::summary`], [`Item::best_text`], [`Item::best_link`].
     Unknown,
 }
 
 /// What a link leads to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LinkPreview {
-    /// The address.
+    /// The address as it was written, `https` or `http`; to show, not to fetch.
     pub url: String,
-    /// Its title.
+    /// Its heading.
     pub title: Option<String>,
-    /// A few words about it.
+    /// Its description.
     pub summary: Option<String>,
+    /// Address of a picture, `https`.
+    pub image: Option<String>,
 }
 
-/// How often something that disappears may be seen.
+/// How often a disappearing photo or video may be seen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ViewMode {
     /// Once.
     Once,
-    /// Once more.
+    /// Twice.
     Replayable,
-    /// As often as wanted.
+    /// It stays in the chat.
     Permanent,
+    /// Not said, or in a new word: treat it as the strictest.
+    Other,
 }
 
-/// Something of somebody that was shared.
-#[derive(Clone, PartialEq, Default)]
-pub struct Share {
-    /// The author's handle.
-    pub author: Option<String>,
-    /// Heading.
-    pub title: Option<String>,
-    /// The author's words.
-    pub caption: Option<String>,
-    /// A plain `https` address.
-    pub link: Option<String>,
-    /// What the sender wrote beside it.
-    pub text: Option<String>,
-    /// The emoji of a reaction to a story.
-    pub reaction: Option<String>,
-    /// Its pictures and videos.
-    pub media: Vec<Media>,
-    /// It cannot be seen any more.
-    pub expired: bool,
-    /// `<pk>_<owner>` of a reel whose video has to be asked for with `clips/item/`.
-    pub clip_id: Option<String>,
-}
-
-/// A place.
-#[derive(Clone, PartialEq, Default)]
-pub struct Location {
-    /// What it is called.
-    pub name: Option<String>,
-    /// Street and town.
-    pub address: Option<String>,
-    /// Degrees north and east.
-    pub coordinates: Option<(f64, f64)>,
+/// What happened to a call.
+#[derive(Clone, PartialEq, Eq)]
+pub enum CallAction {
+    /// It rings.
+    Started,
+    /// It is over.
+    Ended,
+    /// Somebody came or went; Instagram's name of it, which may be empty.
+    Other(String),
 }
 
 impl Item {
-    /// What it shows.
+    /// What it says.
     pub fn content(&self) -> Content {
-        let raw = self.raw.as_deref().unwrap_or("{}");
-        let Some(object) = Object::parse(raw) else { return Content::Unknown };
-        let parts = Parts::of(&object, &self.item_type);
-        match self.item_type.as_str() {
-            "text" | "like" | "link" => match self.body() {
-                Some(text) => Content::Text { text: text.to_owned(), preview: self.preview() },
-                None => Content::Unknown,
-            },
-            "media" => own_media(media::all_of(parts.as_ref().and_then(|parts| parts.media.as_ref()))),
+        let object = Object::parse(self.raw.as_deref().unwrap_or("{}"));
+        let Some(object) = object else { return Content::Unknown };
+        match self.kind() {
+            Kind::Text => return self.words(&object),
+            Kind::Internal => return Content::Internal,
+            Kind::Action => return self.line(&object),
+            Kind::Other => {}
+        }
+        let kind = kind_name(&self.item_type, &object);
+        let contents = contents(&object, kind);
+        let first = contents.first();
+        let found = match kind {
+            "media" => Content::media(contents.iter().flat_map(Media::list).collect()),
             "voice_media" => {
-                own_media(parts.as_ref().and_then(|parts| media::voice(&parts.object)).into_iter().collect())
+                let voice = |object: &Object<'_>| Media::voice(object.object("media").as_ref().unwrap_or(object));
+                Content::media(contents.iter().map(voice).collect())
             }
-            "animated_media" => {
-                own_media(parts.as_ref().and_then(|parts| media::animated(&parts.object)).into_iter().collect())
-            }
+            "animated_media" => Content::media(contents.iter().map(Media::animated).collect()),
             "static_sticker" | "selfie_sticker" | "avatar_sticker" => {
-                let stickers: Vec<Media> = object.objects(&self.item_type).iter().filter_map(media::sticker).collect();
-                own_media(stickers)
+                Content::media(contents.iter().filter_map(Media::sticker).collect())
             }
-            "raven_media" => disappearing(parts.as_ref()),
-            "location" => location(parts.as_ref()),
-            "video_call_event" => {
-                Content::Call { description: parts.and_then(|parts| parts.object.text("description")) }
-            }
+            "raven_media" => first.map(Content::disappearing),
+            "location" => first.and_then(|location| self.location(location)),
+            "video_call_event" => first.map(Content::call),
             "placeholder" | "expired_placeholder" => {
-                let message = parts.and_then(|parts| parts.object.text("message"));
-                Content::Placeholder { message: message.or_else(|| self.text.clone()).filter(|text| !text.is_empty()) }
+                let field = |key| first.and_then(|placeholder| placeholder.text(key));
+                let words = || self.text.clone().filter(|text| !text.is_empty());
+                let message = field("message").or_else(words);
+                Some(Content::Placeholder { title: field("title"), message })
             }
-            "action_log" => Content::Action(self.action.clone().filter(|line| !line.is_empty() && !self.hidden)),
-            "reaction_log" | "user_reaction" | "history_edit" | "deletion" | "title" | "type_max" | "test"
-            | "deprecated_channel" => Content::Internal,
-            _ => match parts {
-                Some(parts) => self.share_or_media(&object, &parts),
-                None => Content::Unknown,
-            },
-        }
-    }
-
-    fn preview(&self) -> Option<LinkPreview> {
-        let link = self.link.as_ref()?;
-        let url = web_link(link.url.as_deref()?)?;
-        let present = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let (title, summary) = (present(&link.title), present(&link.summary));
-        (title.is_some() || summary.is_some()).then_some(LinkPreview { url, title, summary })
-    }
-
-    /// Everything that is shared has the same fields in differing places. An unknown kind whose content has pictures or
-    /// videos is taken for attachments (a guess: that is how several of them in one message may come).
-    fn share_or_media(&self, object: &Object<'_>, parts: &Parts<'_>) -> Content {
-        let cards = object.objects(&self.item_type);
-        let mut media: Vec<Media> = cards.iter().filter_map(media::card).collect();
-        if media.is_empty() {
-            media = media::shared(parts);
-        }
-        if media.is_empty() {
-            media = cards.iter().flat_map(|card| media::all_of(Some(card))).collect();
-        }
-        if !self.is_known() {
-            return if media.is_empty() { Content::Unknown } else { Content::Media(media) };
-        }
-        let field = |keys: &[&str]| keys.iter().find_map(|key| parts.object.text(key)).filter(|text| !text.is_empty());
-        let caption = parts.media.as_ref().and_then(|media| media.object("caption")?.text("text"));
-        let is_card = self.item_type == "generic_xma" || self.item_type.starts_with("xma_");
-        let own = if is_card { self.text.clone() } else { parts.object.text("text").or_else(|| self.text.clone()) };
-        let reacts = match is_card {
-            true => object.text("message_item_type").as_deref() == Some("reaction"),
-            false => parts.object.text("type").as_deref() == Some("reaction") || self.item_type == "reel_react",
+            "text" | "like" | "link" => None,
+            "action_log" => Some(self.line(&object)),
+            known if is_share(known) => {
+                Share::decode(self, kind, &object, contents).map(|share| Content::Share(Box::new(share)))
+            }
+            _ => guess::unseen(self, kind, &object, contents),
         };
-        let emoji = parts.object.object("reaction_info").and_then(|info| info.text("emoji"));
-        let reaction = reacts.then(|| emoji.or_else(|| own.clone()).unwrap_or_else(|| HEART.to_owned()));
-        Content::Share(Box::new(Share {
-            author: parts.owner(),
-            title: field(&["title_text", "title", "full_name", "name"])
-                .filter(|title| Some(title) != parts.owner().as_ref()),
-            caption: caption
-                .filter(|text| !text.is_empty())
-                .or_else(|| field(&["caption_body_text", "subtitle_text", "message"])),
-            link: self.best_link(),
-            text: own.filter(|text| !text.is_empty() && reaction.is_none()),
-            reaction,
-            expired: media.is_empty() && parts.object.has("reason"),
-            clip_id: parts.object.text("target_url").as_deref().and_then(clip_id),
-            media,
-        }))
+        found.unwrap_or(Content::Unknown)
     }
 
-    /// Whether this kind is in the table of shared things (docs/protocol.md).
-    fn is_known(&self) -> bool {
-        const KINDS: [&str; 18] = [
-            "media_share",
-            "direct_media_share",
-            "clip",
-            "felix_share",
-            "guide_share",
-            "story_share",
-            "reel_share",
-            "reel_react",
-            "profile",
-            "hashtag",
-            "product",
-            "product_share",
-            "cta_link",
-            "live_video_share",
-            "live_invite_guest",
-            "live_viewer_invite",
-            "poll_vote",
-            "ar_effect",
-        ];
-        let kind = self.item_type.as_str();
-        KINDS.contains(&kind) || kind == "generic_xma" || kind.starts_with("xma_")
+    fn words(&self, object: &Object<'_>) -> Content {
+        let preview = || {
+            let context = object.object("link")?.object("link_context")?;
+            Some(LinkPreview {
+                url: context.text("link_url").filter(|url| web_link(url).is_some())?,
+                title: context.text("link_title"),
+                summary: context.text("link_summary"),
+                image: context.text("link_image_url").and_then(media_url),
+            })
+        };
+        let preview = if self.item_type == "link" { preview() } else { None };
+        Content::Text { text: self.body().unwrap_or_default().to_owned(), preview }
+    }
+
+    /// A line that Instagram did not mean to be empty, but that cannot be read, is unknown and not nothing.
+    fn line(&self, object: &Object<'_>) -> Content {
+        let meant_empty = || object.object("action_log").is_some_and(|log| log.raw("description") == Some("\"\""));
+        match &self.action {
+            _ if self.hidden => Content::Action(None),
+            Some(line) => Content::Action(Some(line.clone())),
+            None if meant_empty() => Content::Action(None),
+            None => Content::Unknown,
+        }
+    }
+
+    fn location(&self, location: &Object<'_>) -> Option<Content> {
+        let degrees = |key, limit: f64| location.float(key).filter(|degrees| degrees.abs() <= limit);
+        let (latitude, longitude) = degrees("lat", 90.0).zip(degrees("lng", 180.0)).unzip();
+        let name = location.text("name").or_else(|| location.text("short_name"));
+        let address = ["address", "city"].iter().filter_map(|key| location.text(key));
+        let address = address.reduce(|address, city| format!("{address}, {city}"));
+        let link = self.best_link().filter(|link| link.starts_with("https://"));
+        let says_something = name.is_some() || address.is_some() || link.is_some() || latitude.is_some();
+        says_something.then_some(Content::Location { name, address, latitude, longitude, link })
     }
 }
 
-fn own_media(media: Vec<Media>) -> Content {
-    if media.is_empty() { Content::Unknown } else { Content::Media(media) }
-}
+impl Content {
+    /// Attachments, if there are any.
+    fn media(mut media: Vec<Media>) -> Option<Self> {
+        media.truncate(media::MOST);
+        (!media.is_empty()).then_some(Self::Media(media))
+    }
 
-fn disappearing(parts: Option<&Parts<'_>>) -> Content {
-    let view_mode = match parts.and_then(|parts| parts.object.text("view_mode")).as_deref() {
-        Some("permanent") => ViewMode::Permanent,
-        Some("replayable") => ViewMode::Replayable,
-        _ => ViewMode::Once,
-    };
-    let media = media::all_of(parts.and_then(|parts| parts.media.as_ref())).into_iter().next();
-    Content::Disappearing { view_mode, media }
-}
+    /// `visual_media`: the file stands in `media`, in older items in the content itself.
+    fn disappearing(content: &Object<'_>) -> Self {
+        let nested = content.object("media");
+        let file = nested.as_ref().unwrap_or(content);
+        let media = Media::one(file);
+        Self::Disappearing {
+            view_mode: match content.text("view_mode").as_deref() {
+                Some("once") => ViewMode::Once,
+                Some("replayable") => ViewMode::Replayable,
+                Some("permanent") => ViewMode::Permanent,
+                _ => ViewMode::Other,
+            },
+            video: media.as_ref().is_some_and(|media| media.kind == MediaKind::Video),
+            media: media.filter(Media::is_there),
+            expires_at_s: content.integer("url_expire_at_secs").filter(|seconds| *seconds > 0),
+        }
+    }
 
-fn location(parts: Option<&Parts<'_>>) -> Content {
-    let Some(Parts { object, .. }) = parts else { return Content::Unknown };
-    let text = |key| object.text(key).filter(|text| !text.is_empty());
-    let address: Vec<String> = [text("address"), text("city")].into_iter().flatten().collect();
-    let in_range = |(lat, lng): &(f64, f64)| lat.abs() <= 90.0 && lng.abs() <= 180.0;
-    Content::Location(Location {
-        name: text("name").or_else(|| text("short_name")),
-        address: Some(address.join(", ")).filter(|address| !address.is_empty()),
-        coordinates: object.float("lat").zip(object.float("lng")).filter(in_range),
-    })
-}
-
-/// The id of a shared reel, from the address behind its card.
-fn clip_id(target: &str) -> Option<String> {
-    let url = url::Url::parse(target).ok()?;
-    let (_, id) = url.query_pairs().find(|(name, _)| name == "id")?;
-    let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
-    is_id(&id).then(|| id.into_owned())
-}
-
-// Texts and addresses are private: `Debug` shows what there is.
-
-impl std::fmt::Debug for LinkPreview {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LinkPreview").finish_non_exhaustive()
+    fn call(event: &Object<'_>) -> Self {
+        let action = match event.text("action").unwrap_or_default() {
+            name if name.ends_with("_started") => CallAction::Started,
+            name if name.ends_with("_ended") => CallAction::Ended,
+            name => CallAction::Other(name),
+        };
+        Self::Call { description: event.text("description"), action }
     }
 }
 
-impl std::fmt::Debug for Share {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { media, expired, .. } = self;
-        f.debug_struct("Share").field("media", media).field("expired", expired).finish_non_exhaustive()
+// Texts and addresses are private: `Debug` shows kinds, counts and sizes.
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { text, preview } => {
+                f.debug_struct("Text").field("bytes", &text.len()).field("preview", &preview.is_some()).finish()
+            }
+            Self::Media(media) => f.debug_tuple("Media").field(media).finish(),
+            Self::Disappearing { view_mode, media, video, expires_at_s } => f
+                .debug_struct("Disappearing")
+                .field("view_mode", view_mode)
+                .field("media", media)
+                .field("video", video)
+                .field("expires_at_s", expires_at_s)
+                .finish(),
+            Self::Share(share) => f.debug_tuple("Share").field(share).finish(),
+            Self::Location { .. } => f.write_str("Location"),
+            Self::Call { action, .. } => f.debug_tuple("Call").field(action).finish(),
+            Self::Action(line) => f.debug_tuple("Action").field(&line.as_ref().map(String::len)).finish(),
+            Self::Placeholder { .. } => f.write_str("Placeholder"),
+            Self::Internal => f.write_str("Internal"),
+            Self::Unknown => f.write_str("Unknown"),
+        }
     }
 }
 
-impl std::fmt::Debug for Location {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Location").finish_non_exhaustive()
+impl fmt::Debug for LinkPreview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkPreview").field("has_image", &self.image.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for CallAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Started => "Started",
+            Self::Ended => "Ended",
+            Self::Other(_) => "Other",
+        })
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Reads the raw text on demand. Anything that is missing makes the phrase shorter, never wrong.
 
-use url::Url;
-
 use crate::number::Object;
 
-use super::{Item, Kind};
+use super::address::{is_cdn, is_code, is_number, is_username, web_link};
+use super::content::{ShareKind, is_share};
+use super::inner::{Inner, contents, kind_name};
+use super::{Content, Item, Kind, MediaKind, ViewMode};
 
 const SITE: &str = "https://www.instagram.com";
 
@@ -29,13 +30,16 @@ impl Item {
             return Some(text.clone());
         }
         let object = Object::parse(self.raw.as_deref()?)?;
-        let content = Parts::of(&object, &self.item_type)?;
-        let caption = || content.media.as_ref()?.object("caption")?.text("text");
+        let kind = kind_name(&self.item_type, &object);
+        let inner = Inner::of(&object, kind)?;
+        let caption = || inner.subject.as_ref()?.object("caption")?.text("text");
+        let title = || ["title", "name"].iter().find_map(|key| inner.subject.as_ref()?.text(key));
         ["text", "message", "description", "caption_body_text", "title_text"]
             .iter()
-            .find_map(|key| content.object.text(key))
+            .find_map(|key| inner.object.text(key))
             .or_else(caption)
-            .or_else(|| content.object.text("name"))
+            .or_else(|| ["title", "name"].iter().find_map(|key| inner.object.text(key)))
+            .or_else(title)
     }
 
     /// Where to see it: a plain `https` address, or `None` if none can be derived.
@@ -44,91 +48,80 @@ impl Item {
             return self.link.as_ref()?.url.as_deref().and_then(web_link);
         }
         let object = Object::parse(self.raw.as_deref()?)?;
-        let content = Parts::of(&object, &self.item_type)?;
-        let by_code = |kind: &str| content.code().map(|code| format!("{SITE}/{kind}/{code}/"));
-        let stated = || {
-            let keys = ["target_url", "link_url", "url"];
-            keys.iter().find_map(|key| content.object.text(key)).as_deref().and_then(web_link)
-        };
-        match self.item_type.as_str() {
+        let kind = kind_name(&self.item_type, &object);
+        let inner = Inner::of(&object, kind)?;
+        let by_code = |kind: &str| inner.code().map(|code| format!("{SITE}/{kind}/{code}/"));
+        let stated = || contents(&object, kind).iter().find_map(stated_link);
+        match kind {
             "media_share" | "direct_media_share" => by_code("p").or_else(stated),
             "clip" | "felix_share" => by_code("reel").or_else(stated),
             "story_share" | "reel_share" | "reel_react" => {
-                let name = content.owner_in_media()?;
-                let pk = content.media.as_ref()?.first_id(&["pk", "id"])?;
-                let pk = pk.split('_').next().filter(|pk| pk.bytes().all(|b| b.is_ascii_digit()))?;
+                let name = inner.owner_in_subject()?;
+                let pk = inner.subject.as_ref()?.first_id(&["pk", "id"])?;
+                let pk = pk.split('_').next().filter(|pk| is_number(pk))?;
                 Some(format!("{SITE}/stories/{name}/{pk}/"))
             }
-            "profile" => content.object.text("username").filter(|n| is_username(n)).map(|n| format!("{SITE}/{n}/")),
-            "location" => content
-                .object
-                .first_id(&["pk"])
-                .filter(|id| is_code(id))
-                .map(|id| format!("{SITE}/explore/locations/{id}/")),
-            "hashtag" => content
-                .object
-                .text("name")
-                .filter(|n| n.chars().all(char::is_alphanumeric))
-                .map(|n| format!("{SITE}/explore/tags/{n}/")),
+            "profile" => inner.object.text("username").filter(|n| is_username(n)).map(|n| format!("{SITE}/{n}/")),
+            "location" => {
+                let place = inner.object.first_id(&["pk"]).filter(|id| is_code(id));
+                place.map(|id| format!("{SITE}/explore/locations/{id}/"))
+            }
+            "hashtag" => {
+                let name = inner.object.text("name").filter(|name| name.chars().all(char::is_alphanumeric));
+                name.map(|name| format!("{SITE}/explore/tags/{name}/"))
+            }
+            "live_video_share" | "live_invite_guest" | "live_viewer_invite" => {
+                inner.owner().map(|name| format!("{SITE}/{name}/live/")).or_else(stated)
+            }
             "animated_media" => {
-                let image = content.object.object("images")?.object("fixed_height")?;
+                let image = inner.object.object("images")?.object("fixed_height")?;
                 image.text("url").as_deref().and_then(web_link)
             }
             // A direct address of a photo or a voice message is signed, private and short-lived.
-            "media" | "raven_media" | "voice_media" => None,
-            _ => stated(),
+            "media" | "raven_media" | "voice_media" | "static_sticker" | "selfie_sticker" => None,
+            // A kind not seen before: `code` is what only posts have.
+            _ => stated()
+                .or_else(|| by_code("p").filter(|_| inner.subject.as_ref().is_some_and(|post| post.has("code")))),
         }
     }
 
     fn describe(&self, object: &Object<'_>) -> String {
-        let content = Parts::of(object, &self.item_type);
-        let by = |what: &str| match content.as_ref().and_then(Parts::owner) {
+        let kind = kind_name(&self.item_type, object);
+        let inner = Inner::of(object, kind);
+        let inner = inner.as_ref();
+        let by = |what: &str| match inner.and_then(Inner::owner) {
             Some(owner) => format!("{what} by @{owner}"),
             None => what.to_owned(),
         };
-        let field = |key: &str| content.as_ref().and_then(|content| content.object.text(key));
-        let wraps_reaction = object.text("message_item_type").as_deref() == Some("reaction");
-        match self.item_type.as_str() {
-            "media" => content.as_ref().map_or("a photo or a video", Parts::media_name).to_owned(),
-            "raven_media" => describe_raven(content.as_ref()),
-            "voice_media" => "a voice message".to_owned(),
-            "animated_media" if content.as_ref().is_some_and(|content| content.object.flag("is_sticker")) => {
-                "a sticker".to_owned()
-            }
-            "animated_media" => "a GIF".to_owned(),
-            "media_share" | "xma_media_share" | "direct_media_share" | "guide_share" => by("a post"),
-            "clip" | "xma_clip" => by("a reel"),
-            "felix_share" => by("a video"),
-            "story_share" if field("reason").is_some() || content.as_ref().is_some_and(|c| c.media.is_none()) => {
-                "a story that is no longer available".to_owned()
-            }
-            "story_share" | "xma_story_share" => by("a story"),
-            "reel_share" => match field("type").as_deref() {
-                Some("reaction") => "a reaction to a story".to_owned(),
-                Some("mention") => by("a story that mentions you"),
-                _ => "a reply to a story".to_owned(),
-            },
-            "xma_reel_share" if wraps_reaction => "a reaction to a story".to_owned(),
-            "xma_reel_share" => "a reply to a story".to_owned(),
-            "reel_react" => "a reaction to a story".to_owned(),
-            "xma_reel_mention" => "a story that mentions you".to_owned(),
-            "generic_xma" if field("target_url").is_some_and(|url| url.starts_with("instagram://direct-notes")) => {
-                "a reply to a note".to_owned()
-            }
-            "xma_profile" | "profile" => match content.as_ref().and_then(Parts::owner) {
+        let shared = || match ShareKind::of(kind, object, inner) {
+            ShareKind::Profile => match inner.and_then(Inner::owner) {
                 Some(name) => format!("the profile of @{name}"),
-                None => "a profile".to_owned(),
+                None => ShareKind::Profile.phrase().to_owned(),
             },
-            "location" => "a location".to_owned(),
-            "hashtag" => "a hashtag".to_owned(),
-            "product" | "product_share" => "a product".to_owned(),
-            "cta_link" => "a link".to_owned(),
-            "live_video_share" | "live_invite_guest" | "live_viewer_invite" => {
-                "an invitation to a live video".to_owned()
+            kind @ (ShareKind::Post | ShareKind::Reel | ShareKind::Video | ShareKind::Story | ShareKind::Other) => {
+                by(kind.phrase())
             }
+            ShareKind::Note if object.text("message_item_type").as_deref() == Some("reaction") => {
+                "a reaction to a note".to_owned()
+            }
+            ShareKind::StoryMention => format!("{} that mentions you", by("a story")),
+            kind => kind.phrase().to_owned(),
+        };
+        let field = |key: &str| inner.and_then(|inner| inner.object.text(key));
+        match kind {
+            "media" => self.attached().unwrap_or("a photo or a video").to_owned(),
+            "raven_media" => self.describe_raven(inner),
+            "voice_media" => "a voice message".to_owned(),
+            "animated_media" if inner.is_some_and(|inner| inner.object.flag("is_sticker")) => "a sticker".to_owned(),
+            "animated_media" => "a GIF".to_owned(),
+            "direct_media_share" if field("media_share_type").as_deref() == Some("tag") => {
+                format!("{} that tags you", by("a post"))
+            }
+            "story_share" if inner.is_some_and(Inner::is_gone) => "a story that is no longer available".to_owned(),
+            "location" => "a location".to_owned(),
             "video_call_event" => match field("action").as_deref() {
-                Some("video_call_started") => "the start of a video call".to_owned(),
-                Some("video_call_ended") => "the end of a video call".to_owned(),
+                Some(action) if action.ends_with("_started") => "the start of a video call".to_owned(),
+                Some(action) if action.ends_with("_ended") => "the end of a video call".to_owned(),
                 _ => "news of a video call".to_owned(),
             },
             "placeholder" => "a message that Instagram does not show here".to_owned(),
@@ -138,8 +131,42 @@ impl Item {
             "static_sticker" | "selfie_sticker" | "avatar_sticker" => "a sticker".to_owned(),
             "ar_effect" => "an effect".to_owned(),
             "text" | "link" => "a text message without text".to_owned(),
-            kind if kind == "generic_xma" || kind.starts_with("xma_") => by("something shared"),
+            known if is_share(known) => shared(),
             _ => self.unknown(),
+        }
+    }
+
+    /// What its attachments are; `None` if that is not said.
+    fn attached(&self) -> Option<&'static str> {
+        let Content::Media(media) = self.content() else { return None };
+        Some(match media.as_slice() {
+            [] => return None,
+            [one] => match one.kind {
+                MediaKind::Photo => "a photo",
+                MediaKind::Video => "a video",
+                MediaKind::Voice => "a voice message",
+                MediaKind::Animated => "a GIF",
+                MediaKind::Sticker => "a sticker",
+            },
+            _ => "several photos or videos",
+        })
+    }
+
+    fn describe_raven(&self, inner: Option<&Inner<'_>>) -> String {
+        let Content::Disappearing { view_mode, media, video, .. } = self.content() else {
+            return "a disappearing photo or video".to_owned();
+        };
+        let media_type = inner.and_then(|inner| inner.subject.as_ref()?.integer("media_type"));
+        let what = match media_type {
+            _ if video => "video",
+            _ if media.is_some() => "photo",
+            Some(1) => "photo",
+            _ => "photo or video",
+        };
+        match (media, view_mode) {
+            (Some(_), ViewMode::Permanent) => format!("a {what}"),
+            (Some(_), _) => format!("a disappearing {what}"),
+            (None, _) => format!("a disappearing {what} that is no longer available"),
         }
     }
 
@@ -153,108 +180,10 @@ impl Item {
     }
 }
 
-fn describe_raven(content: Option<&Parts<'_>>) -> String {
-    let Some(content) = content else { return "a disappearing photo or video".to_owned() };
-    let what = match content.media.as_ref().and_then(|media| media.integer("media_type")) {
-        Some(1) => "photo",
-        Some(2) => "video",
-        _ => "photo or video",
-    };
-    let there = content.media.as_ref().is_some_and(|m| m.has("image_versions2") || m.has("video_versions"));
-    match (there, content.object.text("view_mode").as_deref()) {
-        (true, Some("permanent")) => format!("a {what}"),
-        (true, _) => format!("a disappearing {what}"),
-        (false, _) => format!("a disappearing {what} that is no longer available"),
-    }
-}
-
-/// The content of an item: usually under the name of its kind, with the shared media at differing depths.
-pub(super) struct Parts<'a> {
-    pub(super) object: Object<'a>,
-    pub(super) media: Option<Object<'a>>,
-}
-
-impl<'a> Parts<'a> {
-    pub(super) fn of(item: &Object<'a>, item_type: &str) -> Option<Self> {
-        let key = if item_type == "raven_media" && item.has("visual_media") { "visual_media" } else { item_type };
-        let object = item.objects(key).into_iter().next()?;
-        let media = match item_type {
-            "media" | "media_share" => Object::parse(object.source()),
-            "clip" => object.object("clip"),
-            "felix_share" => object.object("video"),
-            _ => object.object("media"),
-        };
-        Some(Self { object, media })
-    }
-
-    fn media_name(&self) -> &'static str {
-        match self.media.as_ref().and_then(|media| media.integer("media_type")) {
-            Some(1) => "a photo",
-            Some(2) => "a video",
-            Some(8) => "several photos or videos",
-            Some(11) => "a voice message",
-            _ => "a photo or a video",
-        }
-    }
-
-    fn owner_in_media(&self) -> Option<String> {
-        self.media.as_ref()?.object("user")?.text("username").filter(|name| is_username(name))
-    }
-
-    /// Who made the shared thing: its user, or the heading of a card.
-    pub(super) fn owner(&self) -> Option<String> {
-        let heading = || {
-            let keys = ["username", "header_title_text"];
-            keys.iter().find_map(|key| self.object.text(key)).filter(|name| is_username(name))
-        };
-        self.owner_in_media().or_else(heading)
-    }
-
-    /// The name of a post in its address; computed from its number when not said.
-    fn code(&self) -> Option<String> {
-        let media = self.media.as_ref()?;
-        media.text("code").filter(|code| is_code(code)).or_else(|| {
-            let id = media.first_id(&["pk", "id"])?;
-            id.split('_').next()?.parse().ok().map(shortcode)
-        })
-    }
-}
-
-/// The name of a post in its address, which is its number in base 64.
-pub fn shortcode(mut pk: u128) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut digits = Vec::new();
-    loop {
-        digits.push(char::from(ALPHABET[(pk % 64) as usize]));
-        pk /= 64;
-        if pk == 0 {
-            return digits.iter().rev().collect();
-        }
-    }
-}
-
-/// An address that anyone may be given: `https`, and on Instagram without the tracking part.
-pub(super) fn web_link(address: &str) -> Option<String> {
-    let mut url = Url::parse(address).ok()?;
-    if !matches!(url.scheme(), "https" | "http") || !url.username().is_empty() || url.password().is_some() {
-        return None;
-    }
-    if url.host_str().is_some_and(|host| host == "instagram.com" || host.ends_with(".instagram.com")) {
-        url.set_query(None);
-        url.set_fragment(None);
-        if !url.path().ends_with('/') {
-            url.set_path(&format!("{}/", url.path()));
-        }
-    }
-    Some(url.into())
-}
-
-fn is_username(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
-}
-
-fn is_code(code: &str) -> bool {
-    !code.is_empty() && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+/// Where a content says it can be seen. An address of a file is signed and short-lived: no place to send people to.
+fn stated_link(content: &Object<'_>) -> Option<String> {
+    let keys = ["target_url", "link_url", "url"];
+    keys.iter().filter_map(|key| content.text(key)).filter(|url| !is_cdn(url)).find_map(|url| web_link(&url))
 }
 
 #[cfg(test)]

@@ -1,218 +1,169 @@
-//! Pictures, videos and sounds: of the many versions of each the largest that can be used.
+//! Photos, videos and voice messages: in a message of one's own, in a post, in a story.
 
-use url::Url;
+use std::fmt;
 
-use crate::item::describe::Parts;
-use crate::number::Object;
+use crate::item::address::{media_url, mime_of};
+use crate::number::{Object, elements, float};
 
-/// Versions of one picture or video that are looked at.
-const MOST_VERSIONS: usize = 64;
+use super::picture::{Picture, Sizes};
 
-/// One picture, video or sound.
+/// Attachments of one message or children of one post that are kept. Instagram allows 20 in a post.
+pub(super) const MOST: usize = 50;
+
+/// Points of a waveform that are kept: ten a second, for longer than a voice message may last.
+const WAVEFORM: usize = 6000;
+
+/// One file.
 #[derive(Clone, PartialEq)]
 pub struct Media {
     /// What it is.
     pub kind: MediaKind,
-    /// Instagram's id.
+    /// Instagram's number of it, `<pk>` or `<pk>_<owner>`; of a GIF GIPHY's.
     pub id: Option<String>,
-    /// Signed `https` addresses, byte for byte as received, the largest version first; they expire.
-    pub urls: Vec<String>,
-    /// Pixels.
+    /// The largest version that can be fetched, the original one if it is there. `https`, byte for byte as received:
+    /// the signature covers the spelling. It expires.
+    pub url: Option<String>,
+    /// Further versions, the largest first.
+    pub alternatives: Vec<String>,
+    /// Pixels, of what is behind `url` if that is said, else of the original.
     pub width: Option<u32>,
-    /// Pixels.
+    /// Pixels, as `width`.
     pub height: Option<u32>,
-    /// Of sounds and videos.
+    /// Milliseconds.
     pub duration_ms: Option<i64>,
-    /// Loudness over time, 0 to 1.
+    /// Loudness from 0 to 1 at even distances, of a voice message.
     pub waveform: Vec<f32>,
-    /// A still picture of a video.
-    pub thumbnail: Option<String>,
+    /// The type, as a field or the name of the file says; what is behind `url` may differ.
+    pub mime: Option<String>,
+    /// The first frame of a video.
+    pub thumbnail: Option<Picture>,
 }
 
-/// What a medium is.
+/// What a file is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MediaKind {
-    /// A still picture.
+    /// A picture that does not move.
     Photo,
-    /// Moving pictures with sound.
+    /// A video.
     Video,
-    /// A voice message.
+    /// A recorded message.
     Voice,
-    /// A short loop without sound.
+    /// A GIF.
     Animated,
-    /// A picture without frame.
+    /// A picture without a frame, which may move.
     Sticker,
 }
 
-/// Addresses are secrets for as long as they are valid.
-impl std::fmt::Debug for Media {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Media({:?}, {} versions, {:?} × {:?})", self.kind, self.urls.len(), self.width, self.height)
-    }
-}
-
-/// A version of a picture or video.
-struct Version {
-    url: String,
-    width: Option<u32>,
-    height: Option<u32>,
-}
-
-/// All media of a media object: itself, or the children of a carousel.
-pub(super) fn all_of(media: Option<&Object<'_>>) -> Vec<Media> {
-    let Some(media) = media else { return Vec::new() };
-    let children: Vec<Media> = media.objects("carousel_media").iter().filter_map(one_of).collect();
-    if children.is_empty() { one_of(media).into_iter().collect() } else { children }
-}
-
-/// The media of something shared: of a carousel the child that was shared, if the item says which.
-pub(super) fn shared(parts: &Parts<'_>) -> Vec<Media> {
-    let Some(media) = &parts.media else { return Vec::new() };
-    let chosen = [&parts.object, media].into_iter().find_map(|object| object.id("carousel_share_child_media_id"));
-    if let Some(chosen) = chosen {
-        let is_chosen = |child: &Object<'_>| {
-            ["id", "pk"]
-                .iter()
-                .filter_map(|key| child.id(key))
-                .any(|id| id == chosen || id.split('_').next() == chosen.split('_').next())
-        };
-        let children = media.objects("carousel_media");
-        if let Some(child) = children.iter().find(|child| is_chosen(child)).and_then(one_of) {
-            return vec![child];
-        }
-    }
-    all_of(Some(media))
-}
-
-fn one_of(media: &Object<'_>) -> Option<Media> {
-    if let Some(voice) = audio(media) {
-        return Some(voice);
-    }
-    let size = (pixels(media, "original_width"), pixels(media, "original_height"));
-    let images = media.object("image_versions2").map(|versions| versions.objects("candidates")).unwrap_or_default();
-    let stills = versions(&images, size);
-    let videos = versions(&media.objects("video_versions"), size);
-    let (kind, chosen) = if videos.is_empty() { (MediaKind::Photo, &stills) } else { (MediaKind::Video, &videos) };
-    let first = chosen.first()?;
-    Some(Media {
-        kind,
-        id: media.first_id(&["pk", "id"]),
-        urls: chosen.iter().map(|version| version.url.clone()).collect(),
-        width: first.width.or(size.0),
-        height: first.height.or(size.1),
-        duration_ms: media.float("video_duration").map(|seconds| (seconds * 1000.0) as i64).filter(|ms| *ms > 0),
-        waveform: Vec::new(),
-        thumbnail: stills.first().map(|still| still.url.clone()).filter(|_| kind == MediaKind::Video),
-    })
-}
-
-/// Usable versions, the original size first, then the largest.
-fn versions(listed: &[Object<'_>], original: (Option<u32>, Option<u32>)) -> Vec<Version> {
-    let mut usable: Vec<Version> = listed
-        .iter()
-        .take(MOST_VERSIONS)
-        .filter_map(|version| {
-            let url = version.text("url").filter(|url| is_usable(url))?;
-            Some(Version { url, width: pixels(version, "width"), height: pixels(version, "height") })
-        })
-        .collect();
-    let area = |version: &Version| u64::from(version.width.unwrap_or(0)) * u64::from(version.height.unwrap_or(0));
-    let is_original = |version: &Version| original.0.is_some() && (version.width, version.height) == original;
-    usable.sort_by_key(|version| std::cmp::Reverse((is_original(version), area(version))));
-    usable.dedup_by(|a, b| a.url == b.url);
-    usable
-}
-
-fn pixels(object: &Object<'_>, key: &str) -> Option<u32> {
-    object.integer(key).and_then(|pixels| u32::try_from(pixels).ok()).filter(|pixels| (1..=100_000).contains(pixels))
-}
-
-fn is_usable(url: &str) -> bool {
-    url.starts_with("https://") && Url::parse(url).is_ok_and(|url| url.has_host())
-}
-
-/// A voice message: the content of the item, which holds the media object.
-pub(super) fn voice(content: &Object<'_>) -> Option<Media> {
-    audio(&content.object("media")?)
-}
-
-fn audio(media: &Object<'_>) -> Option<Media> {
-    let audio = media.object("audio")?;
-    let url = audio.text("audio_src").filter(|url| is_usable(url))?;
-    let waveform = audio.raw("waveform_data").and_then(crate::number::elements).unwrap_or_default();
-    let levels = waveform.iter().take(1024).filter_map(|level| level.trim().parse::<f32>().ok());
-    Some(Media {
-        kind: MediaKind::Voice,
-        id: media.first_id(&["id", "pk"]),
-        urls: vec![url],
-        width: None,
-        height: None,
-        duration_ms: audio.integer("duration").filter(|ms| *ms > 0),
-        waveform: levels.filter(|level| level.is_finite()).map(|level| level.clamp(0.0, 1.0)).collect(),
-        thumbnail: None,
-    })
-}
-
-/// A GIF or sticker from the library.
-pub(super) fn animated(content: &Object<'_>) -> Option<Media> {
-    let image = content.object("images")?.object("fixed_height")?;
-    let urls: Vec<String> =
-        ["webp", "url"].iter().filter_map(|key| image.text(key)).filter(|url| is_usable(url)).collect();
-    if urls.is_empty() {
-        return None;
-    }
-    let kind = if content.flag("is_sticker") { MediaKind::Sticker } else { MediaKind::Animated };
-    Some(Media {
-        kind,
-        id: content.id("id"),
-        urls,
-        width: pixels(&image, "width"),
-        height: pixels(&image, "height"),
-        duration_ms: None,
-        waveform: Vec::new(),
-        thumbnail: None,
-    })
-}
-
-/// The preview picture of a card.
-pub(super) fn card(card: &Object<'_>) -> Option<Media> {
-    let info = card.object("preview_url_info");
-    let url = |object: &Object<'_>, key: &str| object.text(key).filter(|url| is_usable(url));
-    let from_info = info.as_ref().and_then(|info| url(info, "url"));
-    let preview = url(card, "preview_url").or_else(|| from_info.clone())?;
-    let size = |key: &str, short: &str| pixels(card, key).or_else(|| pixels(info.as_ref()?, short));
-    let mut urls = vec![preview];
-    urls.extend(from_info.filter(|other| *other != urls[0]));
-    Some(Media {
-        kind: MediaKind::Photo,
-        id: card.id("preview_media_fbid"),
-        urls,
-        width: size("preview_width", "width"),
-        height: size("preview_height", "height"),
-        duration_ms: None,
-        waveform: Vec::new(),
-        thumbnail: None,
-    })
-}
-
-/// A sticker: a card, or an object with a picture of its own.
-pub(super) fn sticker(content: &Object<'_>) -> Option<Media> {
-    let found = card(content).or_else(|| all_of(Some(content)).into_iter().next()).or_else(|| {
-        let urls: Vec<String> = ["image_url", "url", "static_image_url"]
-            .iter()
-            .filter_map(|key| content.text(key))
-            .filter(|url| is_usable(url))
-            .collect();
-        (!urls.is_empty()).then(|| Media {
-            kind: MediaKind::Sticker,
-            id: content.id("id"),
-            urls,
-            width: pixels(content, "width"),
-            height: pixels(content, "height"),
+impl Media {
+    pub(super) fn new(kind: MediaKind) -> Self {
+        Self {
+            kind,
+            id: None,
+            url: None,
+            alternatives: Vec::new(),
+            width: None,
+            height: None,
             duration_ms: None,
             waveform: Vec::new(),
+            mime: None,
             thumbnail: None,
+        }
+    }
+
+    /// Something can be fetched, if only a thumbnail.
+    pub(super) fn is_there(&self) -> bool {
+        self.url.is_some() || self.thumbnail.is_some()
+    }
+
+    /// The files of a media object: its own, or those of its children.
+    pub(super) fn list(object: &Object<'_>) -> Vec<Self> {
+        Self::children(object, None).unwrap_or_else(|| Self::one(object).into_iter().collect())
+    }
+
+    /// The children of a post with several pictures: the one that is meant, else all. `None` if there are none.
+    pub(super) fn children(post: &Object<'_>, meant: Option<&str>) -> Option<Vec<Self>> {
+        let children = post.objects("carousel_media");
+        let is_meant = |child: &Object<'_>| {
+            let number = |id: &str| id.split('_').next().map(str::to_owned);
+            let ids = ["id", "pk"].iter().filter_map(|key| child.id(key));
+            meant.is_some_and(|meant| ids.into_iter().any(|id| number(&id) == number(meant)))
+        };
+        let read = |children: &mut dyn Iterator<Item = &Object<'_>>| -> Vec<Self> {
+            children.filter_map(Self::one).take(MOST).collect()
+        };
+        let mut media = read(&mut children.iter().filter(|child| is_meant(child)));
+        if media.is_empty() {
+            media = read(&mut children.iter());
+        }
+        (!media.is_empty()).then_some(media)
+    }
+
+    /// A media object's own file. `None` if nothing in it tells what it is.
+    pub(super) fn one(object: &Object<'_>) -> Option<Self> {
+        // 1 photo, 2 video, 8 several of both, 11 voice.
+        let media_type = object.integer("media_type");
+        if media_type == Some(11) || object.has("audio") {
+            return Some(Self::voice(object));
+        }
+        let (pictures, videos) = (Sizes::of_picture(object), Sizes::of_video(object));
+        let id = object.first_id(&["id", "pk", "media_id"]);
+        let is_photo = match media_type {
+            Some(1) => !pictures.is_empty() || videos.is_empty(),
+            Some(2) => false,
+            _ if pictures.is_empty() && videos.is_empty() => return None,
+            _ => videos.is_empty(),
+        };
+        let (sizes, thumbnail) = if is_photo { (pictures, None) } else { (videos, pictures.best()) };
+        let best = sizes.best();
+        let (width, height) = best.as_ref().map_or(sizes.original(), |best| (best.width, best.height));
+        Some(Self {
+            id,
+            alternatives: sizes.alternatives(),
+            width,
+            height,
+            duration_ms: object.float("video_duration").and_then(milliseconds).filter(|_| !is_photo),
+            mime: best.as_ref().and_then(|best| mime_of(&best.url)).map(str::to_owned),
+            url: best.map(|best| best.url),
+            thumbnail,
+            ..Self::new(if is_photo { MediaKind::Photo } else { MediaKind::Video })
         })
-    });
-    found.map(|media| Media { kind: MediaKind::Sticker, ..media })
+    }
+
+    /// A voice message: `audio{audio_src, duration, waveform_data}`.
+    pub(super) fn voice(object: &Object<'_>) -> Self {
+        let audio = object.object("audio");
+        let audio = audio.as_ref();
+        let url = audio.and_then(|audio| audio.text("audio_src")).and_then(media_url);
+        let points = audio.and_then(|audio| audio.raw("waveform_data")).and_then(elements).unwrap_or_default();
+        let loudness = |point: &str| float(point).map_or(0.0, |loudness| loudness.clamp(0.0, 1.0) as f32);
+        Self {
+            id: object.first_id(&["id", "pk", "media_id"]),
+            duration_ms: audio.and_then(|audio| audio.integer("duration")).filter(|duration| *duration >= 0),
+            waveform: points.into_iter().take(WAVEFORM).map(loudness).collect(),
+            mime: url.as_deref().and_then(mime_of).map(|mime| mime.replace("video/mp4", "audio/mp4")),
+            url,
+            ..Self::new(MediaKind::Voice)
+        }
+    }
+}
+
+/// Milliseconds from seconds with a fraction, as far as that is a duration.
+fn milliseconds(seconds: f64) -> Option<i64> {
+    (0.0..1e9).contains(&seconds).then(|| (seconds * 1000.0).round() as i64)
+}
+
+// Whoever has a signed address has the file.
+impl fmt::Debug for Media {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Media")
+            .field("kind", &self.kind)
+            .field("has_url", &self.url.is_some())
+            .field("alternatives", &self.alternatives.len())
+            .field("width", &self.width)
+            .field("height", &self.height)
+            .field("duration_ms", &self.duration_ms)
+            .field("waveform", &self.waveform.len())
+            .field("thumbnail", &self.thumbnail)
+            .finish_non_exhaustive()
+    }
 }
