@@ -211,3 +211,40 @@ async fn compare(world: &World, thread: &str, room: &str, sent: usize) {
     world.expect_said(room, &world.ghost(&world.bob), &expected).await;
     world.expect_written(thread, &world.anna_account, &numbered("out", 0..sent)).await;
 }
+
+/// While the bridge is away, others may say more than any look-up that counts messages would go through.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_before_a_death_is_found_behind_much_that_others_said() {
+    const MUCH: usize = 700;
+    let mut world = World::start_with(&setup()).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    for failpoint in ["to-matrix-after-send", "to-remote-after-send"] {
+        world.bridge.kill();
+        world.bridge.start_with(&[("PUPPETGRAM_FAILPOINT", failpoint)]);
+        world.sim.send_text(world.bob.pk, &thread, &format!("in {failpoint}")).unwrap();
+        if failpoint.starts_with("to-remote") {
+            world.homeserver.send_text(&room, &world.anna.id, &format!("out {failpoint}")).unwrap();
+        }
+        assert!(world.bridge.wait_for_death().await, "{failpoint}");
+        for n in 0..MUCH {
+            world.homeserver.send_text(&room, &world.anna.id, &format!("much {failpoint} {n}")).unwrap();
+            world.sim.send_text(world.bob.pk, &thread, &format!("much {failpoint} {n}")).unwrap();
+        }
+        world.bridge.start();
+        let last = format!("much {failpoint} {}", MUCH - 1);
+        world
+            .until("the rest", |world| world.said_by(&room, &world.ghost(&world.bob)).contains(&last).then_some(()))
+            .await;
+        let written = |world: &World| world.written_by(&thread, &world.anna_account).contains(&last).then_some(());
+        world.until("the rest on Instagram", written).await;
+    }
+    let said = world.said_by(&room, &world.ghost(&world.bob));
+    let written = world.written_by(&thread, &world.anna_account);
+    for texts in [&said, &written] {
+        let mut once = (*texts).clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), texts.len(), "nothing is doubled");
+    }
+}

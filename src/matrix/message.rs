@@ -19,8 +19,8 @@ use crate::domain::ids::{RequestId, Timestamp};
 /// The key in the content of our events that holds the request id.
 pub const REQUEST_KEY: &str = "dev.puppetgram.request";
 
-/// How far back [`Client::find_sent`] looks: pages of a hundred events.
-const PAGES: usize = 3;
+/// How far back [`Client::find_sent`] looks at least and at most: pages of a hundred events.
+const PAGES: std::ops::Range<usize> = 3..200;
 
 #[derive(Deserialize)]
 struct Sent {
@@ -88,7 +88,9 @@ impl Client {
         }
     }
 
-    /// Looks for requests among the room's recent events (up to 300, as the bot sees them).
+    /// Looks for requests among the room's events: the newest 300, and further back to the first event of a ghost that is
+    /// none of them. Ghosts speak in order, so what was sent for these requests comes after it; others may have said a
+    /// lot meanwhile.
     ///
     /// Only our own users' events count: anybody may write our key into theirs.
     pub async fn find_sent(
@@ -98,8 +100,9 @@ impl Client {
     ) -> Result<HashMap<RequestId, OwnedEventId>, HomeserverError> {
         let mut found = HashMap::new();
         let mut from: Option<String> = None;
-        for _ in 0..PAGES {
-            if found.len() == requests.len() {
+        let mut was_passed = false;
+        for page in 0..PAGES.end {
+            if found.len() == requests.len() || was_passed && page >= PAGES.start {
                 break;
             }
             let mut url = self.room_address(room);
@@ -114,8 +117,13 @@ impl Client {
                 let Ok(event) = serde_json::from_str::<PageEvent>(event.get()) else { continue };
                 let Some(request) = event.content.request else { continue };
                 let request = RequestId::new(request);
-                if requests.contains(&request) && self.is_ours(&event.sender) {
+                if !self.is_ours(&event.sender) {
+                    continue;
+                }
+                if requests.contains(&request) {
                     found.insert(request, event.event_id);
+                } else {
+                    was_passed |= event.sender != self.bot();
                 }
             }
             match page.end {

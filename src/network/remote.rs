@@ -37,8 +37,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Rest after Instagram has blocked an action: repeating it is what gets accounts flagged.
 const COOLDOWN: Duration = Duration::from_secs(3600);
 
-/// Items of a thread that are searched for a send whose answer never came.
-const SEARCH_DEPTH: usize = 3;
+/// Pages of a thread that are searched at most for a send whose answer never came.
+const SEARCH_DEPTH: usize = 100;
+
+/// How far Instagram's clock and ours may be apart.
+const SKEW_MS: i64 = 10 * 60 * 1000;
 
 /// What a login can do. Outlives connections.
 #[derive(Clone)]
@@ -276,8 +279,15 @@ impl Remote {
         }
     }
 
-    /// Looks for a send in the thread's latest items.
-    pub async fn find_sent(&self, thread: &ThreadId, context: &ClientContext) -> Result<Option<ItemId>, RemoteError> {
+    /// Looks for a send in the thread, back to the time before which it cannot have been made. Others may have written
+    /// a lot meanwhile.
+    pub async fn find_sent(
+        &self,
+        thread: &ThreadId,
+        context: &ClientContext,
+        not_before: Timestamp,
+    ) -> Result<Option<ItemId>, RemoteError> {
+        let oldest_us = not_before.0.saturating_sub(SKEW_MS).saturating_mul(1000);
         let mut cursor = None;
         for _ in 0..SEARCH_DEPTH {
             let page = self.thread_page(thread, cursor).await?;
@@ -285,7 +295,8 @@ impl Remote {
             if let Some(item) = found {
                 return Ok(Some(ItemId::new(&item.item_id)));
             }
-            cursor = page.oldest_cursor.clone().filter(|_| page.has_older);
+            let is_old = page.items.iter().any(|item| item.timestamp_us.is_some_and(|at| at < oldest_us));
+            cursor = page.oldest_cursor.clone().filter(|_| page.has_older && !is_old);
             if cursor.is_none() {
                 break;
             }

@@ -11,7 +11,7 @@ use instagram_sim::{Account, Sim, SimOptions};
 use serde_json::Value;
 
 /// How long anything may take before a test fails. Machines under load are slow; a hang is longer.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(150);
 
 /// Everything a test needs, started together.
 pub(crate) struct World {

@@ -223,7 +223,7 @@ async fn deliver_once(
     context: &ClientContext,
     part: &OutgoingPart,
 ) -> Result<ItemId, StepError> {
-    let found = plan.remote.find_sent(&plan.portal.key.thread, context).await;
+    let found = plan.remote.find_sent(&plan.portal.key.thread, context, plan.row.accepted_at).await;
     match found.map_err(|error| StepError::Remote { login: plan.remote.login().clone(), error })? {
         Some(item) => Ok(item),
         None => deliver(bridge, plan, context, part).await,
