@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::domain::ids::LoginId;
 use crate::domain::notice::Notice;
 use crate::domain::record::{Login, LoginState};
+use crate::files;
 use crate::inbox::{self, Contact, Order, Receiver};
 use crate::lane::{Lanes, StepError};
 use crate::login::history::{self, Histories};
@@ -198,7 +199,8 @@ fn serve(bridge: &Arc<Bridge>, listener: TcpListener) {
     let receiver = Arc::new(Receiver(Arc::clone(bridge)));
     let shown = Arc::clone(bridge);
     let router = appservice::router(bridge.config.hs_token(), receiver, bridge.config.body_limit())
-        .route("/_puppetgram/metrics", get(async move || metrics::render(&shown)));
+        .route("/_puppetgram/metrics", get(async move || metrics::render(&shown)))
+        .merge(files::router(bridge));
     let ended = bridge.tasks.shutdown().clone().cancelled_owned();
     bridge.tasks.spawn("listener", async move {
         if let Err(error) = appservice::serve(listener, router, ended).await {

@@ -306,6 +306,10 @@ pub struct Media {
     pub ffmpeg: Option<PathBuf>,
     /// Where files are kept on their way; without this key the system's temporary directory.
     pub directory: Option<PathBuf>,
+    /// Where the bridge's port can be reached by everybody: files that Instagram does not take are sent as links there.
+    pub public_address: Option<Url>,
+    /// How long such a link holds.
+    pub link_lifetime: Span,
 }
 
 impl Default for Media {
@@ -317,6 +321,8 @@ impl Default for Media {
             redact_after: Span::seconds(3600),
             ffmpeg: None,
             directory: None,
+            public_address: None,
+            link_lifetime: Span::seconds(7 * 24 * 3600),
         }
     }
 }

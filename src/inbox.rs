@@ -134,7 +134,7 @@ fn row(bridge: &Bridge, event: Box<RawValue>) -> Option<NewRow> {
         | "m.room.redaction"
         | "m.poll.start"
         | "org.matrix.msc3381.poll.start" => state_key.is_none(),
-        "m.room.name" => true,
+        "m.room.name" | "m.room.avatar" => true,
         "m.room.member" => {
             let member = state_key.as_deref().and_then(|key| UserId::parse(key).ok());
             member.is_some_and(|member| ours(&member))

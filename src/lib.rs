@@ -6,6 +6,7 @@ pub mod command;
 pub mod config;
 pub mod domain;
 pub mod failpoint;
+pub mod files;
 pub mod inbox;
 pub mod lane;
 pub mod login;

@@ -160,6 +160,10 @@ media:
   #ffmpeg: /usr/bin/ffmpeg
   # Where files are kept on their way; otherwise the system's temporary directory.
   #directory: /var/tmp
+  # Where everybody reaches the bridge's port (through your web server): files that Instagram does not take are then sent
+  # as a link that holds for a while. Only `/_puppetgram/file/` has to be reachable.
+  #public_address: https://bridge.example.org
+  #link_lifetime: {link_lifetime}
 
 logging:
   # text or json, to standard error.
@@ -194,6 +198,7 @@ logging:
         max_download = media.max_download,
         max_upload = media.max_upload,
         redact_after = media.redact_after,
+        link_lifetime = media.link_lifetime,
         level = logging.level,
     )
 }

@@ -30,7 +30,8 @@ fn the_example_file_is_the_generated_one_and_loads() {
 #[test]
 fn every_default_in_the_example_is_the_default() {
     let plain = format!("{:?}", parse(&text(&answers())).unwrap());
-    let alternatives = ["_file", "_env", "ca_file", "proxy:", "login_proxies", "ffmpeg:", "directory:"];
+    let alternatives =
+        ["_file", "_env", "ca_file", "proxy:", "login_proxies", "ffmpeg:", "directory:", "public_address:"];
     let uncommented: String = text(&answers())
         .lines()
         .map(|line| {

@@ -171,6 +171,10 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
                 group::renamed(bridge, &event, portal).await?;
                 return Ok(Step::Done(Settlement::nothing(row.id)));
             }
+            "m.room.avatar" => {
+                group::pictured(bridge, &event, portal).await?;
+                return Ok(Step::Done(Settlement::nothing(row.id)));
+            }
             "m.room.member" if group::ghost_of(bridge, &event).is_some() => {
                 group::member(bridge, &event, portal).await?;
                 return Ok(Step::Done(Settlement::nothing(row.id)));

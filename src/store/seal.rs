@@ -24,7 +24,7 @@ impl SealKey {
     }
 
     /// Seals a value for a purpose and an owner.
-    pub(super) fn seal(&self, purpose: &str, owner: &str, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn seal(&self, purpose: &str, owner: &str, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
         let mut nonce = [0; NONCE_LEN];
         let no_randomness = |_| StoreError::Unavailable("the system gives no random numbers".to_owned());
         SystemRandom::new().fill(&mut nonce).map_err(no_randomness)?;
@@ -37,7 +37,7 @@ impl SealKey {
     }
 
     /// Opens a sealed value; none if the key, the purpose or the owner is another one, or the value was changed.
-    pub(super) fn open(&self, purpose: &str, owner: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn open(&self, purpose: &str, owner: &str, sealed: &[u8]) -> Option<Vec<u8>> {
         let (&version, rest) = sealed.split_first()?;
         let (nonce, text) = rest.split_first_chunk::<NONCE_LEN>()?;
         if version != VERSION {

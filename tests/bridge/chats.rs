@@ -171,3 +171,16 @@ async fn a_relay_speaks_for_people_without_a_login_and_its_echo_does_not_come_ba
     world.until("the end", |world| world.event(&room, "yes")).await;
     assert_eq!(world.said_by(&room, &world.ghost(&world.anna_account)), Vec::<String>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_groups_picture_is_changed_from_its_room() {
+    let world = World::start().await;
+    let (thread, room) = group(&world).await;
+    let mxc = world.homeserver.add_media(instagram_sim::sample::PHOTO.bytes, "image/jpeg");
+    world.homeserver.set_state(&room, &world.anna.id, "m.room.avatar", "", &json!({"url": mxc})).unwrap();
+    let changed = |world: &World| {
+        let view = world.sim.thread_view(&thread, world.anna_account.pk).unwrap();
+        view["thread_image"].is_object().then_some(())
+    };
+    world.until("the picture", changed).await;
+}

@@ -203,3 +203,21 @@ async fn what_disappears_can_be_shown_for_a_while() {
     };
     world.until("its end", gone).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_admin_allows_it_a_file_is_sent_as_a_link_that_holds_for_a_while() {
+    let sections = "media:\n  public_address: http://127.0.0.1:1\n  link_lifetime: 1h\n".to_owned();
+    let world = World::start_with(&Setup { sections, ..Setup::default() }).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let pdf = world.homeserver.add_media(&b"%PDF-1.7 a long paper"[..], "application/pdf");
+    let file = json!({"msgtype": "m.file", "body": "paper.pdf", "url": pdf});
+    world.homeserver.send(&room, &world.anna.id, "m.room.message", &file).unwrap();
+    let text = world.until("the link", |world| world.written_by(&thread, &world.anna_account).pop()).await;
+    let path = text.strip_prefix("paper.pdf: http://127.0.0.1:1/").unwrap();
+    let fetched = reqwest::get(format!("{}/{path}", world.bridge.address())).await.unwrap();
+    assert_eq!(fetched.headers()["content-disposition"], "attachment; filename=\"paper.pdf\"");
+    assert_eq!(fetched.bytes().await.unwrap(), &b"%PDF-1.7 a long paper"[..]);
+    let forged = format!("{}/{}x", world.bridge.address(), &path[..path.len() - 1]);
+    assert_eq!(reqwest::get(forged).await.unwrap().status(), 404);
+}

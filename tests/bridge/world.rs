@@ -243,6 +243,11 @@ impl BridgeProcess {
         Self { directory, port, environment: setup.environment.clone(), child: None }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// Memory that it holds, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let id = self.child.as_ref().unwrap().id();

@@ -109,6 +109,27 @@ impl Remote {
         self.noted(outcome)
     }
 
+    /// Gives a group a picture, a JPEG.
+    pub async fn set_picture(
+        &self,
+        thread: &ThreadId,
+        file: Spooled,
+        context: &ClientContext,
+    ) -> Result<(), RemoteError> {
+        self.check_cooldown()?;
+        self.pace().await;
+        let (at, identity) = request_id::upload_identity(context);
+        let upload = Upload::new(UploadKind::Image, file.size(), "image/jpeg", at.0, identity);
+        let attachment_fbid = self.upload(&upload, &file).await?;
+        let request = api::SetThreadImage {
+            thread_id: thread.as_str().to_owned(),
+            attachment_fbid,
+            client_context: context.as_str().to_owned(),
+        };
+        let outcome = self.call(request).await;
+        self.noted(outcome.map(drop))
+    }
+
     async fn upload_and_broadcast(
         &self,
         thread: &ThreadId,

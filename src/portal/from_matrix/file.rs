@@ -1,9 +1,10 @@
 //! A file of a message: fetched from the homeserver to disk, made into what Instagram takes, and sent.
 
 use crate::bridge::Bridge;
-use crate::domain::convert::to_remote::{FileKind, FilePart};
+use crate::domain::convert::to_remote::{FileKind, FilePart, TextPart};
 use crate::domain::ids::{ClientContext, ItemId, ThreadId};
 use crate::domain::notice::Notice;
+use crate::files;
 use crate::lane::StepError;
 use crate::matrix::HomeserverError;
 use crate::media::{self, Looks, Spooled};
@@ -16,6 +17,37 @@ const FLAT: [f32; 20] = [0.3; 20];
 
 /// Sends the file. A send that may have arrived is looked for by its client context before this is called.
 pub(super) async fn deliver(
+    bridge: &Bridge,
+    remote: &Remote,
+    thread: &ThreadId,
+    part: &FilePart,
+    context: &ClientContext,
+) -> Result<ItemId, StepError> {
+    match try_deliver(bridge, remote, thread, part, context).await {
+        Err(StepError::Refuse(notice)) => match files::link(&bridge.config, &part.url, &part.name) {
+            Some(link) => deliver_link(remote, thread, part, &link, context).await,
+            None => Err(StepError::Refuse(notice)),
+        },
+        outcome => outcome,
+    }
+}
+
+/// A link in place of a file that Instagram does not take. It is another one at each attempt and leads to the same file;
+/// the client context is the same.
+async fn deliver_link(
+    remote: &Remote,
+    thread: &ThreadId,
+    part: &FilePart,
+    link: &str,
+    context: &ClientContext,
+) -> Result<ItemId, StepError> {
+    let text =
+        TextPart { text: format!("{}: {link}", part.name), reply_to: part.reply_to.clone(), mentions: Vec::new() };
+    let sent = remote.deliver(thread, &text, context).await;
+    sent.map_err(|error| StepError::Remote { login: remote.login().clone(), error })
+}
+
+async fn try_deliver(
     bridge: &Bridge,
     remote: &Remote,
     thread: &ThreadId,

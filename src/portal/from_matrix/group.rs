@@ -3,18 +3,23 @@
 
 use std::sync::Arc;
 
-use ruma::UserId;
+use ruma::{OwnedMxcUri, UserId};
 
 use super::{RoomEvent, sender};
 use crate::bridge::Bridge;
 use crate::config::Permission;
-use crate::domain::ids::RemoteUserId;
+use crate::domain::ids::{RemoteUserId, Timestamp};
 use crate::domain::notice::Notice;
 use crate::domain::record::Portal;
+use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
+use crate::media::{self, Spooled};
 use crate::network::ChatChange;
 use crate::portal::{ghost, room};
+
+/// Longest side of a group's picture.
+const LONGEST_SIDE: u32 = 720;
 
 /// Renames the group.
 pub(super) async fn renamed(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal) -> Result<(), StepError> {
@@ -29,6 +34,22 @@ pub(super) async fn renamed(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Po
     let mut portal = portal.clone();
     portal.name = Some(title.to_owned());
     Ok(bridge.store.save_portal(&portal).await?)
+}
+
+/// Gives the group another picture.
+pub(super) async fn pictured(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal) -> Result<(), StepError> {
+    let Some(url) = event.content["url"].as_str().filter(|_| portal.key.receiver.is_none()) else { return Ok(()) };
+    let login = sender(bridge, event, portal).await?;
+    let remote = bridge.remote(&login).await?;
+    let refused = |why: &str| StepError::Refuse(Notice::new(format!("The group's picture stays: {why}.")));
+    let directory = bridge.media_directory();
+    let limit = bridge.config.media.max_upload;
+    let file = bridge.matrix.download_file(&OwnedMxcUri::from(url), limit, directory).await?;
+    let jpeg = media::shrink(file.path(), LONGEST_SIDE).await.ok_or_else(|| refused("it cannot be read"))?;
+    let file = Spooled::write(directory, &jpeg).await.map_err(|_| StepError::Later("room for the picture"))?;
+    let context = request_id::client_context(&event.event_id, Timestamp(event.origin_server_ts), 0);
+    let set = remote.set_picture(&portal.key.thread, file, &context).await;
+    set.map_err(|error| StepError::Remote { login, error })
 }
 
 /// Adds or removes the person behind a ghost.
@@ -95,7 +116,7 @@ pub(super) async fn ghost_invited(bridge: &Arc<Bridge>, event: &RoomEvent) -> Re
         }
     };
     bridge.matrix.join_as(&intent, &event.room_id).await?;
-    let request = crate::domain::request_id::row_transaction(event.event_id.as_str(), "invited", 0);
+    let request = request_id::row_transaction(event.event_id.as_str(), "invited", 0);
     let content = serde_json::json!({"msgtype": "m.notice", "body": text, "m.mentions": {}});
     bridge.matrix.send(&intent, &event.room_id, "m.room.message", &content, &request, None).await?;
     match bridge.matrix.leave(&intent, &event.room_id).await {
