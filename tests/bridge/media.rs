@@ -185,7 +185,7 @@ async fn twenty_five_megabytes_pass_both_ways_through_little_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_disappears_can_be_shown_for_a_while() {
-    let bridge = "media:\n  disappearing: media_then_redact\n  redact_after: 1s\n";
+    let bridge = "media:\n  ffmpeg: /nowhere/ffmpeg\n  disappearing: media_then_redact\n  redact_after: 1s\n";
     let world = World::start_with(&Setup { sections: bridge.to_owned(), ..Setup::default() }).await;
     let thread = world.chat_with(&world.bob);
     let room = world.portal_of(&thread, &world.bob).await;
@@ -206,7 +206,8 @@ async fn what_disappears_can_be_shown_for_a_while() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_admin_allows_it_a_file_is_sent_as_a_link_that_holds_for_a_while() {
-    let sections = "media:\n  public_address: http://127.0.0.1:1\n  link_lifetime: 1h\n".to_owned();
+    let sections =
+        "media:\n  ffmpeg: /nowhere/ffmpeg\n  public_address: http://127.0.0.1:1\n  link_lifetime: 1h\n".to_owned();
     let world = World::start_with(&Setup { sections, ..Setup::default() }).await;
     let thread = world.chat_with(&world.bob);
     let room = world.portal_of(&thread, &world.bob).await;
@@ -220,4 +221,36 @@ async fn where_the_admin_allows_it_a_file_is_sent_as_a_link_that_holds_for_a_whi
     assert_eq!(fetched.bytes().await.unwrap(), &b"%PDF-1.7 a long paper"[..]);
     let forged = format!("{}/{}x", world.bridge.address(), &path[..path.len() - 1]);
     assert_eq!(reqwest::get(forged).await.unwrap().status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_converter_sounds_and_animations_become_what_the_other_side_likes() {
+    let Ok(ffmpeg) = std::env::var("PUPPETGRAM_FFMPEG") else {
+        assert!(std::env::var_os("PUPPETGRAM_REQUIRE_SERVERS").is_none(), "PUPPETGRAM_FFMPEG is not set");
+        std::io::Write::write_all(&mut std::io::stderr(), b"SKIPPED: conversions: run `cargo xtask test`\n").unwrap();
+        return;
+    };
+    let sections = format!("media:\n  ffmpeg: {ffmpeg}\n");
+    let world = World::start_with(&Setup { sections, ..Setup::default() }).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let chat = Chat { world, thread, room };
+
+    let voice = instagram_sim::kinds::named("voice").unwrap().item(&chat.world.sim);
+    let event = chat.shown(voice).await;
+    assert_eq!(event["content"]["info"]["mimetype"], "audio/ogg");
+    assert!(event["content"]["org.matrix.msc3245.voice"].is_object());
+    let (opus, _) = chat.world.homeserver.media(event["content"]["url"].as_str().unwrap()).unwrap();
+    assert!(opus.starts_with(b"OggS"));
+
+    let mxc = chat.world.homeserver.add_media(opus, "audio/ogg");
+    let item = chat.send(&json!({"msgtype": "m.audio", "body": "voice.ogg", "url": mxc})).await;
+    assert_eq!(item.item_type, "voice_media");
+    let upload = chat.world.sim.uploads().pop().unwrap();
+    assert!(["audio/mp4", "video/mp4"].contains(&upload.detected.as_str()), "{}", upload.detected);
+
+    let gif = chat.world.homeserver.add_media(sample::GIF.bytes, "image/gif");
+    chat.send(&json!({"msgtype": "m.image", "body": "a.gif", "url": gif})).await;
+    let upload = chat.world.sim.uploads().pop().unwrap();
+    assert_eq!(upload.detected, "video/mp4");
 }

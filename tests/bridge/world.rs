@@ -352,6 +352,8 @@ impl Drop for BridgeProcess {
 
 fn config(sim: &Sim, homeserver: &Homeserver, port: u16, ca: &Path, directory: &Path, setup: &Setup) -> String {
     let Setup { instagram, bridge, sections, .. } = setup;
+    // Whether a converter is in the search path must make no difference.
+    let converter = if sections.contains("media:") { "" } else { "media:\n  ffmpeg: /nowhere/ffmpeg" };
     let domain = homeserver.server_name();
     format!(
         r#"
@@ -383,6 +385,7 @@ instagram:
 bridge:
   command_prefix: "!ig"
 {bridge}
+{converter}
 {sections}
 logging:
   level: debug

@@ -125,6 +125,7 @@ fn variables(environment: &Environment, postgres: &Postgres) -> Vec<(&'static st
         ("PUPPETGRAM_REQUIRE_SERVERS", "1".into()),
         ("PUPPETGRAM_TEST_POSTGRES", postgres.url("postgres").into()),
         ("PUPPETGRAM_PYTHON", environment.python.clone().into()),
+        ("PUPPETGRAM_FFMPEG", environment.ffmpeg.clone().into()),
     ];
     let modules = environment.node_modules.clone().map_or_else(|| "none".into(), OsString::from);
     variables.push(("PUPPETGRAM_NODE_MODULES", modules));

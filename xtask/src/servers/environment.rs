@@ -19,11 +19,16 @@ pub struct Environment {
     pub python: PathBuf,
     /// The `node_modules` directory, where Node and npm exist.
     pub node_modules: Option<PathBuf>,
+    /// A converter of sounds and videos.
+    pub ffmpeg: PathBuf,
 }
 
 /// Installs what is missing: a minute the first time, nothing afterwards. Progress goes to standard error.
 pub fn environment() -> anyhow::Result<Environment> {
-    Ok(Environment { python: python()?, node_modules: node_modules()? })
+    let python = python()?;
+    let ask = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())";
+    let ffmpeg = run(Command::new(&python).args(["-c", ask])).context("the environment has no ffmpeg")?;
+    Ok(Environment { python, node_modules: node_modules()?, ffmpeg: ffmpeg.trim().into() })
 }
 
 /// The interpreter that tests were given, else the one of the environment.
