@@ -257,6 +257,10 @@ pub struct Bridging {
     pub history_pause: Span,
     /// Rooms made in an hour; more have to wait.
     pub rooms_per_hour: usize,
+    /// How a relayed text reads; `{name}` and `{text}` are filled in.
+    pub relay_text: String,
+    /// What follows a relayed file; `{name}` is filled in.
+    pub relay_file: String,
     /// What becomes of message requests: `ignore`, `digest` (you are told of them) or `room`.
     pub message_requests: Requests,
 }
@@ -273,6 +277,8 @@ impl Default for Bridging {
             history_messages: 50,
             history_pause: Span::seconds(2),
             rooms_per_hour: 100,
+            relay_text: "{name}: {text}".into(),
+            relay_file: "({name} sent this)".into(),
             message_requests: Requests::Room,
         }
     }

@@ -99,6 +99,10 @@ impl Config {
             return Err(ConfigError::at("bridge.command_prefix", "`bridge.command_prefix` must be one word")
                 .with_hint("the usual one is \"!ig\""));
         }
+        if !self.bridge.relay_text.contains("{text}") {
+            return Err(ConfigError::at("bridge.relay_text", "`bridge.relay_text` leaves out what was said")
+                .with_hint("use {name} and {text} in it"));
+        }
         not_zero("bridge.max_characters", self.bridge.max_characters)
     }
 }

@@ -147,6 +147,9 @@ bridge:
   #rooms_per_hour: {rooms_per_hour}
   # Message requests: `ignore` (until they are accepted in the app), `digest` (you are told of them) or `room`.
   #message_requests: room
+  # How reads what is relayed for people without a login, and what follows their files.
+  #relay_text: "{relay_text}"
+  #relay_file: "{relay_file}"
 
 media:
   # Largest files in bytes, from Instagram and to Instagram.
@@ -195,6 +198,8 @@ logging:
         history_messages = bridge.history_messages,
         history_pause = bridge.history_pause,
         rooms_per_hour = bridge.rooms_per_hour,
+        relay_text = bridge.relay_text,
+        relay_file = bridge.relay_file,
         max_download = media.max_download,
         max_upload = media.max_upload,
         redact_after = media.redact_after,

@@ -124,6 +124,13 @@ pub fn fetch(bridge: &Arc<Bridge>, login: &LoginId) {
     let (task, login) = (Arc::clone(bridge), login.clone());
     bridge.tasks.spawn("history", async move {
         let mut chats = 0;
+        let waiting = task.store.histories().await.unwrap_or_default();
+        let waiting = waiting.iter().filter(|history| history.login == login).count();
+        if waiting > 1 {
+            let text =
+                format!("Fetching the latest messages of {waiting} chats. You are invited to each when it is there.");
+            command::tell_owner(&task, &login, &Notice::new(text)).await;
+        }
         while let Some(history) = next(&task, &login).await {
             tokio::select! {
                 () = work(&task, history) => chats += 1,

@@ -225,6 +225,11 @@ async fn reconcile(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor, Se
     let accepted =
         bridge.store.accept_reconciled(login, missed.rows, &cursor, runtime::now()).await.map_err(trouble)?;
     tracing::info!(found, "reconciled");
+    if found > 0 {
+        let text = "The connection was away for longer than Instagram keeps messages ready. What was missed is fetched \
+                    chat by chat, and appears in its order.";
+        command::tell_owner(bridge, login, &Notice::new(text)).await;
+    }
     for lane in accepted.lanes {
         bridge.lanes.wake(bridge, lane);
     }

@@ -16,6 +16,7 @@ use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::login::history;
 use crate::matrix::Intent;
+use crate::network::ChatChange;
 
 /// The first message of a request came. None when it is to have no room.
 pub(super) async fn arrived(
@@ -48,13 +49,27 @@ async fn say_in_room(bridge: &Bridge, portal: &Portal, from: &str) -> Result<(),
     let Some(room) = &portal.room else { return Ok(()) };
     let prefix = bridge.config.command_prefix();
     let text = format!(
-        "This is a message request of {from}. They do not see that you read it. `{prefix} accept` or `{prefix} decline`; \
-         to answer is to accept."
+        "This is a message request of {from}. They do not see that you read it. React with 👍 or 👎, or send \
+         `{prefix} accept` or `{prefix} decline`; to answer is to accept."
     );
     let content = json!({"msgtype": "m.notice", "body": text, "m.mentions": {}});
     let request = request_id::notice_transaction(portal.key.thread.as_str(), "message request");
     bridge.matrix.send(&Intent::Bot, room, "m.room.message", &content, &request, None).await?;
     Ok(())
+}
+
+/// Accepts or declines, on Instagram and here.
+pub(super) async fn answer(
+    bridge: &Bridge,
+    login: &LoginId,
+    portal: &Portal,
+    answer: &ChatChange,
+) -> Result<(), StepError> {
+    let remote = bridge.remote(login).await?;
+    let done = remote.change(&portal.key.thread, answer).await;
+    done.map_err(|error| StepError::Remote { login: login.clone(), error })?;
+    let standing = if *answer == ChatChange::Decline { Standing::Declined } else { Standing::Open };
+    Ok(bridge.store.save_portal(&Portal { standing, ..portal.clone() }).await?)
 }
 
 /// The request was accepted, here or in the app. Without a room so far, its messages are fetched now.

@@ -89,7 +89,7 @@ async fn admins_pictures_rules_and_vanish_mode_are_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_request_says_so_and_is_accepted_by_a_command() {
+async fn a_message_request_says_so_and_is_accepted_by_a_reaction() {
     let world = World::start().await;
     let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
     world.sim.set_options(world.anna_account.pk, options).unwrap();
@@ -99,7 +99,9 @@ async fn a_message_request_says_so_and_is_accepted_by_a_command() {
     let told =
         |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains("message request of @bob"));
     world.until("the explanation", told).await;
-    world.homeserver.send_text(&room, &world.anna.id, "!ig accept").unwrap();
+    let target = world.event(&room, "first").unwrap()["event_id"].clone();
+    let thumb = json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": "👍"}});
+    world.homeserver.send(&room, &world.anna.id, "m.reaction", &thumb).unwrap();
     let accepted = |world: &World| {
         let view = world.sim.thread_view(&thread, world.anna_account.pk).unwrap();
         (view["pending"] == false).then_some(())
@@ -183,4 +185,16 @@ async fn a_groups_picture_is_changed_from_its_room() {
         view["thread_image"].is_object().then_some(())
     };
     world.until("the picture", changed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inviting_a_ghost_leads_to_the_chat() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let portal = world.portal_of(&thread, &world.bob).await;
+    let room = world.homeserver.create_room(&world.anna.id, &[]).unwrap();
+    let ghost = world.ghost(&world.bob);
+    world.homeserver.invite(&room, &world.anna.id, &ghost).unwrap();
+    let told = |world: &World| world.said_by(&room, &ghost).into_iter().find(|text| text.contains(&portal));
+    world.until("the way to the chat", told).await;
 }

@@ -85,6 +85,7 @@ async fn what_cannot_be_had_becomes_a_notice_with_the_link_and_harms_no_neighbou
         MediaFault::Gone,
         MediaFault::NotFound,
         MediaFault::Endless,
+        MediaFault::Stalled { after: 1000 },
         MediaFault::LengthTooLong { extra: 1000 },
         MediaFault::Cut { after: 500 },
         MediaFault::Disguised { what: instagram_sim::Disguise::Html },

@@ -188,14 +188,16 @@ fn file_and_caption(
 }
 
 /// Says before what is relayed who said it; a file is followed by a line.
-pub fn name_speaker(parts: &mut Vec<OutgoingPart>, name: &str, is_emote: bool) {
+pub fn name_speaker(parts: &mut Vec<OutgoingPart>, name: &str, is_emote: bool, text_format: &str, file_format: &str) {
     let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
     match parts.first_mut() {
         // An action names its actor already.
         Some(OutgoingPart::Text(_)) if is_emote => {}
-        Some(OutgoingPart::Text(part)) => part.text = format!("{name}: {}", part.text),
+        Some(OutgoingPart::Text(part)) => {
+            part.text = text_format.replace("{name}", &name).replacen("{text}", &part.text, 1);
+        }
         Some(OutgoingPart::File(_)) => {
-            let text = format!("({name} sent this)");
+            let text = file_format.replace("{name}", &name);
             parts.push(OutgoingPart::Text(TextPart { text, reply_to: None, mentions: Vec::new() }));
         }
         None => {}

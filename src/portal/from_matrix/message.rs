@@ -7,7 +7,7 @@ use ruma::OwnedEventId;
 
 use super::{RoomEvent, Speaker, Step, file, speaker, target_of};
 use crate::bridge::Bridge;
-use crate::config::Receipts;
+use crate::config::{Bridging, Receipts};
 use crate::domain::convert::to_remote::{self, FileKind, MessageContent, OutgoingFacts, OutgoingPart, to_remote};
 use crate::domain::event::{ItemContent, ReplyTo};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, Timestamp};
@@ -55,29 +55,22 @@ pub(super) async fn prepare(
     }
     let mut parts = to_remote(&event.kind, &content, &facts).map_err(StepError::Refuse)?;
     if relayed {
-        to_remote::name_speaker(&mut parts, &facts.sender_name, content.msgtype == "m.emote");
+        let Bridging { relay_text, relay_file, .. } = &bridge.config.bridge;
+        let is_emote = content.msgtype == "m.emote";
+        to_remote::name_speaker(&mut parts, &facts.sender_name, is_emote, relay_text, relay_file);
     }
     if parts.is_empty() {
         return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
     }
     if portal.standing == Standing::Request {
-        accept(bridge, &portal, &login).await?;
+        // Who answers accepts; Instagram wants that first.
+        super::super::request::answer(bridge, &login, &portal, &ChatChange::Accept).await?;
     }
     let at = Timestamp(event.origin_server_ts);
     let parts = (0..).zip(parts).map(|(n, part)| (request_id::client_context(&event.event_id, at, n), part)).collect();
     let remote = bridge.remote(&login).await?;
     let event = event.event_id.clone();
     Ok(Step::Planned(Box::new(Plan { row: row.clone(), event, at, portal, remote, parts })))
-}
-
-/// Who answers a message request accepts it; Instagram wants that first.
-async fn accept(bridge: &Bridge, portal: &Portal, login: &LoginId) -> Result<(), StepError> {
-    let remote = bridge.remote(login).await?;
-    let accepted = remote.change(&portal.key.thread, &ChatChange::Accept).await;
-    accepted.map_err(|error| StepError::Remote { login: login.clone(), error })?;
-    let mut portal = portal.clone();
-    portal.standing = Standing::Open;
-    Ok(bridge.store.save_portal(&portal).await?)
 }
 
 /// How somebody without a login is called on Instagram: by the profile of this one message, else as the room knows them.

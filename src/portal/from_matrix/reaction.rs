@@ -10,10 +10,11 @@ use crate::bridge::Bridge;
 use crate::domain::convert::emoji;
 use crate::domain::ids::Timestamp;
 use crate::domain::notice::Notice;
-use crate::domain::record::{Effect, InboxRow, Mapping, Portal, Reacted, Settlement};
+use crate::domain::record::{Effect, InboxRow, Mapping, Portal, Reacted, Settlement, Standing};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
+use crate::network::ChatChange;
 
 /// Reacts as the sender's login.
 pub(super) async fn handle(
@@ -26,6 +27,11 @@ pub(super) async fn handle(
     let (Some(target), Some(key)) = (relation["event_id"].as_str(), relation["key"].as_str()) else {
         return Ok(Settlement::nothing(row.id));
     };
+    if let Some(answer) = answer_to_request(portal, key) {
+        let login = sender(bridge, event, portal).await?;
+        super::super::request::answer(bridge, &login, portal, &answer).await?;
+        return Ok(Settlement::nothing(row.id));
+    }
     let Some(mapping) = target_of(bridge, target, row.attempts).await? else {
         return Err(StepError::Refuse(Notice::new(
             "Your reaction was not bridged: the message it belongs to is not on Instagram.",
@@ -61,6 +67,19 @@ pub(super) async fn handle(
         replace(bridge, event, &earlier.event).await?;
     }
     Ok(Settlement { effects: vec![Effect::Reacted(shown)], ..Settlement::nothing(row.id) })
+}
+
+/// In the room of a message request a thumb or a tick is the answer to it.
+fn answer_to_request(portal: &Portal, key: &str) -> Option<ChatChange> {
+    if portal.standing != Standing::Request {
+        return None;
+    }
+    let key: String = key.chars().filter(|c| !matches!(*c, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')).collect();
+    match key.as_str() {
+        "👍" | "✅" | "✔" => Some(ChatChange::Accept),
+        "👎" | "❌" | "✖" => Some(ChatChange::Decline),
+        _ => None,
+    }
 }
 
 /// Instagram refused: what was there before is there still.
