@@ -1,5 +1,6 @@
 //! Portals: what happens to the rows of a lane, in both directions.
 
+mod echo;
 pub mod ephemeral;
 pub mod fleeting;
 pub mod from_matrix;

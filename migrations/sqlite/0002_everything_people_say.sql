@@ -23,6 +23,18 @@ CREATE TABLE reaction (
 CREATE INDEX reaction_event ON reaction (event);
 CREATE INDEX reaction_portal ON reaction (portal);
 
+-- What was done to items from here. When it comes back from Instagram it is no news; pruned after a week.
+CREATE TABLE own_change (
+    portal   INTEGER NOT NULL REFERENCES portal (id) ON DELETE CASCADE,
+    item     TEXT    NOT NULL,
+    what     TEXT    NOT NULL,
+    context  TEXT    NOT NULL, -- client context, '' where the request has none
+    noted_at INTEGER NOT NULL,
+    PRIMARY KEY (item, portal, what, context)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX own_change_portal ON own_change (portal);
+CREATE INDEX own_change_noted ON own_change (noted_at);
+
 -- How far somebody has read, on either side; only grows.
 CREATE TABLE read_position (
     portal  INTEGER NOT NULL REFERENCES portal (id) ON DELETE CASCADE,

@@ -32,6 +32,8 @@ pub enum RemoteEventKind {
         sender: RemoteUserId,
         /// With what; none: taken back.
         emoji: Option<String>,
+        /// What the request that did it was called.
+        context: Option<ClientContext>,
         /// When.
         at: Timestamp,
     },
@@ -90,9 +92,20 @@ pub struct Item {
     /// Instagram's item type.
     pub kind: String,
     /// Everybody's reactions, when the item speaks of them.
-    pub reactions: Option<Vec<(RemoteUserId, String)>>,
+    pub reactions: Option<Vec<ItemReaction>>,
     /// Disappears once it is read.
     pub vanishing: bool,
+}
+
+/// One person's reaction to an item.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ItemReaction {
+    /// Whose.
+    pub sender: RemoteUserId,
+    /// With what.
+    pub emoji: String,
+    /// What the request that set it was called.
+    pub context: Option<ClientContext>,
 }
 
 /// Names an earlier item.

@@ -164,6 +164,21 @@ pub struct Reacted {
     pub emoji: String,
 }
 
+/// Something done to an item from here, written down before it is sent: when it comes back it is no news.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwnChange {
+    /// The room it was done in.
+    pub portal: PortalId,
+    /// The item it was done to.
+    pub item: ItemId,
+    /// What, so that equal changes read equal; see `portal/echo.rs`.
+    pub what: String,
+    /// What the request was called, if it had a name.
+    pub context: Option<ClientContext>,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What settling a row changes besides the message map.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {

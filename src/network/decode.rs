@@ -8,7 +8,7 @@ use instagram::thread::{Image, Thread as WireThread, User as WireUser};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{
-    Item, ItemContent, Picture, RemoteEvent, RemoteEventKind, RemoteThread, RemoteUser, ReplyTo,
+    Item, ItemContent, ItemReaction, Picture, RemoteEvent, RemoteEventKind, RemoteThread, RemoteUser, ReplyTo,
 };
 use crate::domain::ids::{ClientContext, ItemId, LaneKey, LoginId, RemoteUserId, ThreadId, Timestamp};
 use crate::domain::record::{Echo, NewRow, Origin};
@@ -16,19 +16,32 @@ use crate::domain::record::{Echo, NewRow, Origin};
 /// Our own path for the end of a piece of history.
 const HISTORY_END: &str = "puppetgram_history_end";
 
-/// What rests in the inbox: the patch as received, and who heard it.
+/// What rests in the inbox: the patch as received, who heard it, and which request caused it.
 #[derive(Serialize, Deserialize)]
 struct Payload {
     login: String,
     patch: Patch,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+}
+
+/// Where a patch stood in the account's queue.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place<'a> {
+    /// Number of the envelope.
+    pub(super) seq_id: Option<i64>,
+    /// Position in it.
+    pub(super) index: usize,
+    /// Client context of the request that caused it.
+    pub(super) cause: Option<&'a str>,
 }
 
 /// What becomes of a patch that was heard.
-pub(super) fn row(login: &LoginId, seq_id: Option<i64>, index: usize, patch: Patch) -> Heard {
+pub(super) fn row(login: &LoginId, place: Place<'_>, patch: Patch) -> Heard {
     let Some(thread) = thread_of(&patch) else {
         return if patch.target() == Target::Unknown { Heard::Unknown } else { Heard::Ignored };
     };
-    let mut key = format!("{login}/{}/{index}/{}", seq_id.unwrap_or_default(), patch.path);
+    let mut key = format!("{login}/{}/{}/{}", place.seq_id.unwrap_or_default(), place.index, patch.path);
     let (mut echo, mut at_us) = (None, 0);
     if patch.op == Op::Add
         && let Change::Item { item, .. } = patch.decode()
@@ -38,13 +51,17 @@ pub(super) fn row(login: &LoginId, seq_id: Option<i64>, index: usize, patch: Pat
         at_us = item.timestamp_us.unwrap_or_default();
         echo = own_echo(login, &item);
     }
-    let payload = serde_json::to_string(&Payload { login: login.as_str().to_owned(), patch })
-        .expect("strings and enums of strings always serialise");
+    let payload = payload(login, patch, place.cause);
     let lane = LaneKey::incoming(&thread);
     Heard::Row {
         row: NewRow { lane, origin: Origin::Instagram { reconciled: false }, dedup_key: key, payload, echo },
         at_us,
     }
+}
+
+fn payload(login: &LoginId, patch: Patch, cause: Option<&str>) -> String {
+    let payload = Payload { login: login.as_str().to_owned(), patch, cause: cause.map(str::to_owned) };
+    serde_json::to_string(&payload).expect("strings and enums of strings always serialise")
 }
 
 /// What became of a patch.
@@ -65,7 +82,7 @@ pub(super) enum Heard {
 /// A row for an item found over HTTP, the same as if it had been heard, and its time in microseconds.
 pub(super) fn reconciled_row(login: &LoginId, thread: &ThreadId, item: &WireItem) -> Option<(NewRow, i64)> {
     let path = format!("/direct_v2/threads/{thread}/items/{}", item.item_id);
-    match row(login, None, 0, Patch { op: Op::Add, path, value: item.raw.clone() }) {
+    match row(login, Place::default(), Patch { op: Op::Add, path, value: item.raw.clone() }) {
         Heard::Row { mut row, at_us } => {
             row.origin = Origin::Instagram { reconciled: true };
             Some((row, at_us))
@@ -80,12 +97,12 @@ pub(super) fn history_rows(login: &LoginId, thread: &ThreadId, item: &WireItem) 
     let patch = |op| Patch { op, path: path.clone(), value: item.raw.clone() };
     let mut rows = Vec::new();
     if item.reactions.as_ref().is_some_and(|reactions| !reactions.is_empty())
-        && let Heard::Row { mut row, .. } = row(login, None, 0, patch(Op::Replace))
+        && let Heard::Row { mut row, .. } = row(login, Place::default(), patch(Op::Replace))
     {
         row.dedup_key = format!("{login}/history reactions/{}", item.item_id);
         rows.push(row);
     }
-    if let Heard::Row { mut row, .. } = row(login, None, 0, patch(Op::Add)) {
+    if let Heard::Row { mut row, .. } = row(login, Place::default(), patch(Op::Add)) {
         // Not the key of a live message: one that came when there was no room for it left nothing behind but its key.
         row.dedup_key = format!("{login}/history/{}", item.item_id);
         rows.push(row);
@@ -103,13 +120,11 @@ pub(super) fn history_end(login: &LoginId, thread: &WireThread, key: &str) -> Ne
     let value = serde_json::to_string(&seen).expect("ids and numbers serialise");
     let path = format!("/direct_v2/threads/{}/{HISTORY_END}", thread.thread_id);
     let patch = Patch { op: Op::Replace, path, value: Some(value) };
-    let payload = serde_json::to_string(&Payload { login: login.as_str().to_owned(), patch })
-        .expect("strings and enums of strings always serialise");
     NewRow {
         lane: LaneKey::incoming(&ThreadId::new(&thread.thread_id)),
         origin: Origin::History,
         dedup_key: format!("{login}/history end/{}/{key}", thread.thread_id),
-        payload,
+        payload: payload(login, patch, None),
         echo: None,
     }
 }
@@ -129,7 +144,7 @@ fn own_echo(login: &LoginId, item: &WireItem) -> Option<Echo> {
 
 /// Reads a row's payload. What cannot be understood is an event too.
 pub fn decode(payload: &str) -> Option<(LoginId, RemoteEvent)> {
-    let Payload { login, patch } = serde_json::from_str(payload).ok()?;
+    let Payload { login, patch, cause } = serde_json::from_str(payload).ok()?;
     if let Target::ThreadOther { thread, rest: HISTORY_END } = patch.target() {
         let kind = read_history_end(patch.value.as_deref());
         return Some((LoginId::new(login), RemoteEvent { thread: ThreadId::new(thread), kind }));
@@ -140,10 +155,11 @@ pub fn decode(payload: &str) -> Option<(LoginId, RemoteEvent)> {
         Change::Item { item, replaced: false, .. } => RemoteEventKind::Message(to_item(&item)),
         Change::Item { item, replaced: true, .. } => RemoteEventKind::Changed(to_item(&item)),
         Change::ItemRemoved { item_id, .. } => RemoteEventKind::Removed(ItemId::new(item_id)),
-        Change::Reaction { item_id, user_id, emoji, timestamp_us, .. } => RemoteEventKind::Reaction {
+        Change::Reaction { item_id, user_id, emoji, timestamp_us, client_context, .. } => RemoteEventKind::Reaction {
             item: ItemId::new(item_id),
             sender: RemoteUserId::new(user_id),
             emoji: emoji.map(|emoji| plain_emoji(&emoji)),
+            context: client_context.or(cause).map(ClientContext::new),
             at: at(timestamp_us),
         },
         Change::Seen { user_id, item_id, timestamp_us, .. } => RemoteEventKind::Seen {
@@ -200,10 +216,16 @@ pub(super) fn to_item(item: &WireItem) -> Item {
         }),
         content: content::of(item),
         kind: item.item_type.clone(),
-        reactions: item.reactions.as_ref().map(|reactions| {
-            reactions.iter().map(|one| (RemoteUserId::new(&one.sender_id), plain_emoji(&one.emoji))).collect()
-        }),
+        reactions: item.reactions.as_ref().map(|reactions| reactions.iter().map(to_reaction).collect()),
         vanishing: item.vanish_mode,
+    }
+}
+
+fn to_reaction(reaction: &instagram::item::Reaction) -> ItemReaction {
+    ItemReaction {
+        sender: RemoteUserId::new(&reaction.sender_id),
+        emoji: plain_emoji(&reaction.emoji),
+        context: reaction.client_context.as_ref().map(ClientContext::new),
     }
 }
 

@@ -8,7 +8,7 @@ use instagram::client::realtime as client;
 use instagram::realtime::{AckToken, CloseReason, Event, RealtimeOptions, Typing};
 use instagram::session::Session;
 
-use super::decode::{self, Heard};
+use super::decode::{self, Heard, Place};
 use super::error::SessionEnd;
 use super::remote::Remote;
 use super::{Network, random};
@@ -205,8 +205,9 @@ impl Events {
         };
         for envelope in envelopes {
             let seq_id = envelope.seq_id;
+            let cause = envelope.mutation_token.as_deref();
             for (index, patch) in envelope.patches.into_iter().enumerate() {
-                match decode::row(self.remote.login(), seq_id, index, patch) {
+                match decode::row(self.remote.login(), Place { seq_id, index, cause }, patch) {
                     Heard::Row { row, at_us } => {
                         if let Some(echo) = &row.echo {
                             self.handle.confirm(echo.client_context.as_str(), echo.item.as_str());

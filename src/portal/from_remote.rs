@@ -102,8 +102,8 @@ async fn after_messages(
     match event.kind {
         RemoteEventKind::Changed(item) => change::changed(&heard, &item).await,
         RemoteEventKind::Removed(item) => change::removed(&heard, &item).await,
-        RemoteEventKind::Reaction { item, sender, emoji, at } => {
-            reaction::changed(&heard, &item, &sender, emoji.as_deref(), at).await
+        RemoteEventKind::Reaction { item, sender, emoji, context, at } => {
+            reaction::changed(&heard, &item, &sender, (emoji.as_deref(), context.as_ref()), at).await
         }
         RemoteEventKind::Seen { reader, item, at } => seen::advanced(&heard, &reader, item.as_ref(), at).await,
         RemoteEventKind::HistoryEnd(seen) => {

@@ -150,6 +150,7 @@ impl Cache {
             | Write::Settle { .. }
             | Write::PutBack { .. }
             | Write::Apply(_)
+            | Write::NoteOwnChange(_)
             | Write::BeginHistories { .. }
             | Write::AddHistoryPage { .. }
             | Write::FinishHistory { .. }

@@ -176,8 +176,8 @@ impl Store {
         Ok(ParkedRows { count: reasons.iter().map(|(_, count)| count).sum(), reasons })
     }
 
-    /// Forgets the keys of rows and transactions that were accepted more than a week ago and are done. Returns how
-    /// many.
+    /// Forgets the keys of rows and transactions that were accepted more than a week ago and are done, and what was
+    /// done from here as long ago. Returns how many keys.
     pub async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
         let before = Timestamp(now.0 - KEPT_MS);
         let mut total = 0;

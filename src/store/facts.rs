@@ -6,7 +6,7 @@ use super::error::StoreError;
 use super::write::{Answer, Write};
 use super::{Readers, Store, postgres, read, sqlite};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
-use crate::domain::record::{Effect, Ghost, Mapping, Portal, Reacted};
+use crate::domain::record::{Effect, Ghost, Mapping, OwnChange, Portal, Reacted};
 
 impl Store {
     /// The portal of a key.
@@ -165,7 +165,17 @@ impl Store {
         read!(self, facts::reaction_of_event(event))
     }
 
-    /// Applies a change before it is made on the other side, whose echo is then no news.
+    /// Writes down what is about to be done to an item from here.
+    pub async fn note_own_change(&self, change: OwnChange) -> Result<(), StoreError> {
+        self.done(Write::NoteOwnChange(change)).await
+    }
+
+    /// What was done to an item from here in the last week.
+    pub async fn own_changes(&self, portal: PortalId, item: &ItemId) -> Result<Vec<OwnChange>, StoreError> {
+        read!(self, facts::own_changes(portal, item))
+    }
+
+    /// Applies a change that no row stands for.
     pub async fn apply(&self, effect: Effect) -> Result<(), StoreError> {
         self.done(Write::Apply(effect)).await
     }

@@ -8,7 +8,7 @@ use crate::domain::ids::{
     ClientContext, ItemId, LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RowId, ThreadId, Timestamp,
 };
 use crate::domain::record::{
-    Ghost, History, HistoryKind, InboxRow, Login, LoginState, Mapping, Origin, Portal, Reacted, Standing,
+    Ghost, History, HistoryKind, InboxRow, Login, LoginState, Mapping, Origin, OwnChange, Portal, Reacted, Standing,
 };
 
 /// id, thread, receiver, room, name, avatar_id, members, relay, standing
@@ -23,6 +23,8 @@ pub(super) type MessageRow =
     (i64, String, i64, String, String, Option<String>, i64, Option<String>, Option<String>, i64, Option<i64>);
 /// portal, item, sender, event, emoji
 pub(super) type ReactionRow = (i64, String, String, String, String);
+/// portal, item, what, context, noted_at
+pub(super) type OwnChangeRow = (i64, String, String, String, i64);
 /// id, lane, origin, dedup_key, payload, attempts, accepted_at, retry_at
 pub(super) type PendingRow = (i64, String, String, String, Option<String>, i64, i64, Option<i64>);
 
@@ -44,6 +46,17 @@ pub(super) fn portal(row: PortalRow) -> Result<Portal, StoreError> {
         relay: relay.map(LoginId::new),
         standing: standing_of(&standing).ok_or_else(|| StoreError::corrupt("portal", "standing", &id))?,
     })
+}
+
+pub(super) fn own_change(row: OwnChangeRow) -> OwnChange {
+    let (portal, item, what, context, noted_at) = row;
+    OwnChange {
+        portal: PortalId(portal),
+        item: ItemId::new(item),
+        what,
+        context: (!context.is_empty()).then(|| ClientContext::new(context)),
+        at: Timestamp(noted_at),
+    }
 }
 
 pub(super) fn ghost(row: GhostRow) -> Ghost {

@@ -57,6 +57,7 @@ on_both_databases! {
         direct_chats_of_two_logins_are_two_portals;
         a_login_uses_its_own_portals_and_those_of_its_threads;
         a_removed_portal_takes_its_messages_along;
+        what_was_done_from_here_is_known_for_a_week;
         logins_come_and_go_in_threads;
         a_ghost_keeps_what_is_saved;
         the_message_map_is_asked_from_both_sides;

@@ -7,7 +7,7 @@ use super::delivery::Accepted;
 use super::error::StoreError;
 use crate::domain::ids::{LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, ThreadId, Timestamp};
 use crate::domain::record::{
-    Cursor, Effect, Ghost, History, Intended, Login, LoginState, NewRow, OutboxState, Portal, Settlement,
+    Cursor, Effect, Ghost, History, Intended, Login, LoginState, NewRow, OutboxState, OwnChange, Portal, Settlement,
 };
 
 /// What the writer is sent.
@@ -37,6 +37,7 @@ pub(super) enum Write {
     SavePortal(Portal),
     RemovePortal(PortalId),
     Apply(Effect),
+    NoteOwnChange(OwnChange),
     AdvanceRead { portal: PortalId, user: RemoteUserId, at: Timestamp },
     BeginHistories { histories: Vec<History>, first: Option<(LoginId, Cursor)> },
     AddHistoryPage { history: History, items: Vec<(String, String)> },

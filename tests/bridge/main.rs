@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod chat;
 mod chats;
 mod commands;
+mod echoes;
 mod faults;
 mod groups;
 mod history;

@@ -5,8 +5,12 @@ const SELECTOR: char = '\u{fe0f}';
 
 /// True for emoji that differ in variation selectors at most.
 pub fn is_same(one: &str, other: &str) -> bool {
-    let plain = |text: &'_ str| text.chars().filter(|&c| c != SELECTOR).collect::<String>();
     plain(one) == plain(other)
+}
+
+/// Without variation selectors: what is left tells emoji apart.
+pub fn plain(emoji: &str) -> String {
+    emoji.chars().filter(|&c| c != SELECTOR).collect()
 }
 
 /// As Matrix clients write it, so that equal reactions are counted together: the old symbols that are also emoji get

@@ -9,6 +9,7 @@ use crate::domain::convert::to_remote::{self, MessageContent};
 use crate::domain::notice::Notice;
 use crate::domain::record::{Effect, InboxRow, Portal, Settlement};
 use crate::lane::StepError;
+use crate::portal::echo::{self, Deed};
 
 /// How long after sending Instagram takes edits (docs/protocol.md).
 const LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -54,12 +55,11 @@ pub(super) async fn handle(
     let mut effects = Vec::new();
     for (item, part) in items.iter().zip(texts) {
         let digest = message::digest(bridge, &part.text);
-        if item.digest.as_ref() == Some(&digest) && row.attempts == 0 {
+        if item.digest.as_ref() == Some(&digest) {
             continue;
         }
+        echo::note(bridge, item, Deed::edited(&digest), None).await?;
         let edited = Effect::Edited { portal: portal.id, item: item.item.clone(), digest };
-        // Before it is sent, so that its echo is no news.
-        bridge.store.apply(edited.clone()).await?;
         let outcome = remote.edit(super::target(portal, item), &part.text).await;
         outcome.map_err(|error| StepError::Remote { login: login.clone(), error })?;
         effects.push(edited);

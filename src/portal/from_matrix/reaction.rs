@@ -10,11 +10,12 @@ use crate::bridge::Bridge;
 use crate::domain::convert::emoji;
 use crate::domain::ids::Timestamp;
 use crate::domain::notice::Notice;
-use crate::domain::record::{Effect, InboxRow, Mapping, Portal, Reacted, Settlement, Standing};
+use crate::domain::record::{Effect, InboxRow, Portal, Reacted, Settlement, Standing};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::network::ChatChange;
+use crate::portal::echo::{self, Deed};
 
 /// Reacts as the sender's login.
 pub(super) async fn handle(
@@ -52,17 +53,11 @@ pub(super) async fn handle(
         event: event.event_id.clone(),
         emoji: emoji::for_instagram(key),
     };
-    // Before it is sent, so that its echo is no news.
-    bridge.store.apply(Effect::Reacted(shown.clone())).await?;
     let context = request_id::client_context(&event.event_id, Timestamp(event.origin_server_ts), 0);
     let remote = bridge.remote(&login).await?;
+    echo::note(bridge, &mapping, Deed::reacted(&shown.sender, Some(&shown.emoji)), Some(&context)).await?;
     let reacted = remote.react(super::target(portal, &mapping), Some(&shown.emoji), &context).await;
-    if let Err(error) = reacted {
-        if !error.is_transient() {
-            restore(bridge, &mapping, &shown, earlier).await?;
-        }
-        return Err(StepError::Remote { login, error });
-    }
+    reacted.map_err(|error| StepError::Remote { login, error })?;
     if let Some(earlier) = earlier.filter(|earlier| earlier.event != event.event_id) {
         replace(bridge, event, &earlier.event).await?;
     }
@@ -80,20 +75,6 @@ fn answer_to_request(portal: &Portal, key: &str) -> Option<ChatChange> {
         "👎" | "❌" | "✖" => Some(ChatChange::Decline),
         _ => None,
     }
-}
-
-/// Instagram refused: what was there before is there still.
-async fn restore(
-    bridge: &Bridge,
-    mapping: &Mapping,
-    shown: &Reacted,
-    earlier: Option<Reacted>,
-) -> Result<(), StepError> {
-    let effect = match earlier {
-        Some(earlier) => Effect::Reacted(earlier),
-        None => Effect::Unreacted { portal: mapping.portal, item: mapping.item.clone(), sender: shown.sender.clone() },
-    };
-    Ok(bridge.store.apply(effect).await?)
 }
 
 async fn replace(bridge: &Bridge, event: &RoomEvent, earlier: &OwnedEventId) -> Result<(), StepError> {

@@ -11,6 +11,7 @@ use crate::domain::notice::Notice;
 use crate::domain::record::{Effect, InboxRow, Mapping, Portal, Reacted, Settlement};
 use crate::domain::request_id;
 use crate::lane::StepError;
+use crate::portal::echo::{self, Deed};
 
 /// Takes back messages and reactions of the sender's login. What belongs to others stays on Instagram: that is said
 /// where it was a message, and goes without saying for reactions.
@@ -40,9 +41,8 @@ pub(super) async fn handle(
     let remote = bridge.remote(&login).await?;
     let mut effects = Vec::new();
     for mapping in items {
+        echo::note(bridge, &mapping, Deed::unsent(), None).await?;
         let unsent = Effect::Unsent { portal: portal.id, item: mapping.item.clone() };
-        // Before it is sent, so that its echo is no news.
-        bridge.store.apply(unsent.clone()).await?;
         let outcome = remote.unsend(&portal.key.thread, &mapping.item).await;
         outcome.map_err(|error| StepError::Remote { login: login.clone(), error })?;
         effects.push(unsent);
@@ -69,6 +69,7 @@ async fn unreact(
     let gone = Effect::Unreacted { portal: id, item, sender };
     let context = request_id::client_context(&event.event_id, Timestamp(event.origin_server_ts), 0);
     let remote = bridge.remote(&login).await?;
+    echo::note(bridge, &mapping, Deed::reacted(&reacted.sender, None), Some(&context)).await?;
     let outcome = remote.react(super::target(portal, &mapping), None, &context).await;
     outcome.map_err(|error| StepError::Remote { login, error })?;
     Ok(Settlement { effects: vec![gone], ..nothing })

@@ -4,27 +4,33 @@ use serde_json::json;
 
 use super::{Action, Heard, Outcome, Plan, Planned};
 use crate::domain::convert::emoji;
-use crate::domain::ids::{ItemId, LoginId, RemoteUserId, Timestamp};
+use crate::domain::event::ItemReaction;
+use crate::domain::ids::{ClientContext, ItemId, LoginId, RemoteUserId, Timestamp};
 use crate::domain::record::{Effect, Reacted};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
+use crate::portal::echo::{Deed, Echoes};
 use crate::portal::room;
 
 /// How often a reaction waits for its item to be mapped: our own send may not be settled yet.
 const PATIENCE: i64 = 5;
 
 /// Shows, replaces or removes one person's reaction. What the room shows already is no news: two logins of one group
-/// hear of the same reaction, and our own come back.
+/// hear of the same reaction.
 pub(super) async fn changed(
     heard: &Heard<'_>,
     item: &ItemId,
     sender: &RemoteUserId,
-    emoji: Option<&str>,
+    (emoji, context): (Option<&str>, Option<&ClientContext>),
     at: Timestamp,
 ) -> Result<Plan, StepError> {
     let store = &heard.bridge.store;
     let mut plan = Plan::nothing(heard.row);
+    let echoes = Echoes::of(heard.bridge, heard.portal.id, item).await?;
+    if echoes.contain(&Deed::reacted(sender, emoji), context, heard.row.accepted_at) {
+        return Ok(plan);
+    }
     let mappings = store.mapping_of_item(heard.portal.id, item).await?;
     if mappings.is_empty() && heard.row.attempts < PATIENCE {
         return Err(StepError::Later("the message it reacts to"));
@@ -49,22 +55,29 @@ pub(super) async fn changed(
 pub(super) async fn replaced(
     heard: &Heard<'_>,
     item: &ItemId,
-    reactions: &[(RemoteUserId, String)],
+    reactions: &[ItemReaction],
     plan: &mut Plan,
 ) -> Result<(), StepError> {
     let store = &heard.bridge.store;
     let mappings = store.mapping_of_item(heard.portal.id, item).await?;
     let Some(target) = mappings.iter().find(|mapping| !mapping.unsent) else { return Ok(()) };
     let known = store.reactions_of_item(heard.portal.id, item).await?;
-    let stays = |one: &Reacted| {
-        reactions.iter().any(|(sender, emoji)| *sender == one.sender && emoji::is_same(emoji, &one.emoji))
+    let echoes = Echoes::of(heard.bridge, heard.portal.id, item).await?;
+    let heard_at = heard.row.accepted_at;
+    let is_echo = |one: &ItemReaction| {
+        echoes.contain(&Deed::reacted(&one.sender, Some(&one.emoji)), one.context.as_ref(), heard_at)
+    };
+    // The list may be older than what was done from here since.
+    let stays = |known: &Reacted| match reactions.iter().find(|one| one.sender == known.sender) {
+        Some(one) => emoji::is_same(&one.emoji, &known.emoji) || is_echo(one),
+        None => echoes.have_fresh_reaction(&known.sender, heard_at),
     };
     for gone in known.iter().filter(|one| !stays(one)) {
         remove(heard, gone, plan).await?;
     }
-    for (sender, emoji) in reactions {
-        if !known.iter().any(|one| one.sender == *sender && emoji::is_same(&one.emoji, emoji)) {
-            show(heard, &target.event, item, sender, emoji, Timestamp(0), plan).await?;
+    for one in reactions.iter().filter(|one| !is_echo(one)) {
+        if !known.iter().any(|known| known.sender == one.sender && emoji::is_same(&known.emoji, &one.emoji)) {
+            show(heard, &target.event, item, &one.sender, &one.emoji, Timestamp(0), plan).await?;
         }
     }
     Ok(())

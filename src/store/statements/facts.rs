@@ -4,7 +4,7 @@ use ruma::{EventId, RoomId};
 
 use super::{Conn, rows};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
-use crate::domain::record::{Effect, Ghost, Mapping, Portal, Reacted};
+use crate::domain::record::{Effect, Ghost, Mapping, OwnChange, Portal, Reacted};
 use crate::store::error::StoreError;
 
 type Found<T> = Result<T, StoreError>;
@@ -138,6 +138,25 @@ pub(super) async fn advance_read(conn: &mut Conn, portal: PortalId, user: &Remot
         ON CONFLICT (portal, user_id) DO UPDATE SET read_at = excluded.read_at
         WHERE read_position.read_at < excluded.read_at";
     sqlx::query(SQL).bind(portal.0).bind(user.as_str()).bind(at.0).execute(conn).await?;
+    Ok(())
+}
+
+pub(in crate::store) async fn own_changes(conn: &mut Conn, portal: PortalId, item: &ItemId) -> Found<Vec<OwnChange>> {
+    const SQL: &str = "SELECT portal, item, what, context, noted_at FROM own_change
+        WHERE item = $1 AND portal = $2 ORDER BY noted_at";
+    let query = sqlx::query_as(SQL).bind(item.as_str()).bind(portal.0);
+    Ok(query.fetch_all(conn).await?.into_iter().map(rows::own_change).collect())
+}
+
+/// The same again is only newer. What belongs to a portal that was removed is left out.
+pub(super) async fn note_own_change(conn: &mut Conn, change: &OwnChange) -> Found<()> {
+    const SQL: &str = "INSERT INTO own_change (item, portal, what, context, noted_at)
+        SELECT $1, id, $3, $4, $5 FROM portal WHERE id = $2
+        ON CONFLICT (item, portal, what, context) DO UPDATE SET noted_at = excluded.noted_at";
+    let OwnChange { portal, item, what, context, at } = change;
+    let context = context.as_ref().map_or("", |context| context.as_str());
+    let query = sqlx::query(SQL).bind(item.as_str()).bind(portal.0).bind(what).bind(context);
+    query.bind(at.0).execute(conn).await?;
     Ok(())
 }
 

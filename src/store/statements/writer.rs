@@ -223,6 +223,7 @@ async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer, depth: 
         }
         Write::RemovePortal(id) => facts::remove_portal(conn, *id).await?,
         Write::Apply(effect) => facts::apply_effect(conn, effect).await?,
+        Write::NoteOwnChange(change) => facts::note_own_change(conn, change).await?,
         Write::AdvanceRead { portal, user, at } => facts::advance_read(conn, *portal, user, *at).await?,
         Write::BeginHistories { histories, first } => {
             if let Some((login, cursor)) = first {

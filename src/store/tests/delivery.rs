@@ -3,14 +3,12 @@
 use std::collections::HashSet;
 
 use super::world::{
-    NOW, World, accept, accepted_row, cursor, direct, done, events_of, failed, intended, lane, map, mapping, one,
+    DAY, NOW, World, accept, accepted_row, cursor, direct, done, events_of, failed, intended, lane, map, mapping, one,
     own_row, ready, ready_keys, row, shared, two,
 };
 use crate::domain::ids::{LaneKey, LoginId, RequestId, Timestamp};
 use crate::domain::record::{Echo, NewRow, Origin, OutboxState};
 use crate::store::{Accepted, Store, StoreError};
-
-const DAY: i64 = 24 * 60 * 60 * 1000;
 
 fn event(key: &str) -> NewRow {
     NewRow { lane: LaneKey::new("out/!r/@anna"), origin: Origin::Matrix, ..row("unused", key) }

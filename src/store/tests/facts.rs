@@ -1,8 +1,8 @@
 //! Portals, ghosts, threads and the message map.
 
-use super::world::{NOW, World, accepted_row, direct, done, events_of, map, mapping, one, shared, thread, two};
+use super::world::{DAY, NOW, World, accepted_row, direct, done, events_of, map, mapping, one, shared, thread, two};
 use crate::domain::ids::{ClientContext, ItemId, PortalId, RemoteUserId, Timestamp};
-use crate::domain::record::{Ghost, Portal};
+use crate::domain::record::{Ghost, OwnChange, Portal};
 
 pub(super) async fn a_portal_is_made_once(world: &World) {
     let store = world.open_with_logins().await;
@@ -96,6 +96,30 @@ pub(super) async fn a_removed_portal_takes_its_messages_along(world: &World) {
     let again = store.ensure_portal(&portal.key).await.unwrap();
     assert!(again.id.0 > other.id.0);
     assert_eq!((again.room, store.inbox_depth()), (None, 0));
+}
+
+pub(super) async fn what_was_done_from_here_is_known_for_a_week(world: &World) {
+    let store = world.open_with_logins().await;
+    let portal = store.ensure_portal(&shared("t")).await.unwrap();
+    let done = |what: &str, context: Option<&str>, at| OwnChange {
+        portal: portal.id,
+        item: ItemId::new("i"),
+        what: what.to_owned(),
+        context: context.map(ClientContext::new),
+        at: Timestamp(at),
+    };
+    let changes = [done("one", Some("7"), NOW.0), done("one", Some("8"), NOW.0 + 1), done("two", None, NOW.0 + 2)];
+    for change in changes.iter().chain([&changes[0]]) {
+        store.note_own_change(change.clone()).await.unwrap();
+    }
+    assert_eq!(store.own_changes(portal.id, &ItemId::new("i")).await.unwrap(), changes);
+    assert_eq!(store.own_changes(portal.id, &ItemId::new("j")).await.unwrap(), []);
+
+    store.prune(Timestamp(NOW.0 + 7 * DAY + 2)).await.unwrap();
+    assert_eq!(store.own_changes(portal.id, &ItemId::new("i")).await.unwrap(), changes[2..]);
+    store.remove_portal(portal.id).await.unwrap();
+    store.note_own_change(changes[0].clone()).await.unwrap();
+    assert_eq!(store.own_changes(portal.id, &ItemId::new("i")).await.unwrap(), []);
 }
 
 pub(super) async fn logins_come_and_go_in_threads(world: &World) {

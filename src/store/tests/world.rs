@@ -15,6 +15,7 @@ use crate::store::{SealKey, Store, StoreOptions};
 
 /// The time it is in these tests.
 pub(super) const NOW: Timestamp = Timestamp(1_700_000_000_000);
+pub(super) const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// A database that nobody else uses.
 pub(super) struct World {

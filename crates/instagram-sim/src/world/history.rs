@@ -71,7 +71,13 @@ impl World {
         for one in past {
             self.account(one.sender)?;
             let context = ((at_us / 1000) << 22) + self.ids.number(22) as i64;
-            let reaction = |(sender, emoji)| Reaction { sender, emoji, timestamp_us: at_us + 1, is_like: false };
+            let reaction = |(sender, emoji)| Reaction {
+                sender,
+                emoji,
+                timestamp_us: at_us + 1,
+                is_like: false,
+                client_context: None,
+            };
             let before = items.last().map(|item| item.item_id.clone());
             items.push(Item {
                 item_id: self.ids.item(at_us),

@@ -44,6 +44,8 @@ pub struct Reaction {
     pub timestamp_us: i64,
     /// A heart of the old way, without an emoji of its own.
     pub is_like: bool,
+    /// What the request that set it was called.
+    pub client_context: Option<String>,
 }
 
 /// Serialises an item as one viewer gets it.
@@ -121,10 +123,10 @@ fn reactions(all: &[Reaction]) -> Value {
             "timestamp": reaction.timestamp_us,
             "emoji": reaction.emoji,
             "super_react_type": "none",
-            "client_context": null,
+            "client_context": reaction.client_context,
         })
     };
-    let like = |reaction: &Reaction| serde_json::json!({ "sender_id": reaction.sender, "timestamp": reaction.timestamp_us, "client_context": null });
+    let like = |reaction: &Reaction| serde_json::json!({ "sender_id": reaction.sender, "timestamp": reaction.timestamp_us, "client_context": reaction.client_context });
     let emojis: Vec<Value> = all.iter().filter(|reaction| !reaction.is_like).map(one).collect();
     let likes: Vec<Value> = all.iter().filter(|reaction| reaction.is_like).map(like).collect();
     serde_json::json!({ "likes_count": likes.len(), "likes": likes, "emojis": emojis })

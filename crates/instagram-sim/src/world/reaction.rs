@@ -35,7 +35,13 @@ impl World {
             Mark::Nothing => ("", before.as_ref().is_some_and(|reaction| reaction.is_like)),
         };
         if mark != Mark::Nothing {
-            item.reactions.push(Reaction { sender, emoji: emoji.to_owned(), timestamp_us, is_like });
+            item.reactions.push(Reaction {
+                sender,
+                emoji: emoji.to_owned(),
+                timestamp_us,
+                is_like,
+                client_context: context.map(str::to_owned),
+            });
         }
         let mut tell = |op: &str, kind: &str, emoji: &str| {
             let path = format!("/direct_v2/threads/{id}/items/{item_id}/reactions/{kind}/{sender}");
