@@ -217,6 +217,19 @@ pub fn typing_on_instagram(bridge: &Arc<Bridge>, login: &LoginId, notice: Typing
     });
 }
 
+/// Who has sent a message types no more, whether or not Instagram says so.
+pub(super) fn typing_ended(bridge: &Arc<Bridge>, room: &OwnedRoomId, user: &OwnedUserId) {
+    if !is_news(bridge, room, user, false, Duration::ZERO) {
+        return;
+    }
+    let (task, room, user) = (Arc::clone(bridge), room.clone(), user.clone());
+    bridge.tasks.spawn("typing", async move {
+        if let Err(error) = task.matrix.stop_typing(&user, &room).await {
+            tracing::debug!(%error, "typing still shown");
+        }
+    });
+}
+
 /// The same notice comes on two topics, and again and again while somebody types: it is shown when it is new, and
 /// renewed when half its time is over.
 fn is_news(bridge: &Bridge, room: &OwnedRoomId, user: &OwnedUserId, active: bool, lasting: Duration) -> bool {

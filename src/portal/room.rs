@@ -218,8 +218,25 @@ fn new_room(
         is_direct: !thread.is_group,
         invite,
         initial_state: vec![bridge_state("m.bridge"), bridge_state("uk.half-shot.bridge")],
-        ..NewRoom::default()
+        power_levels: thread.is_group.then(group_powers),
     }
+}
+
+/// Whoever is in a group may rename it, give it a picture and add people, as on Instagram; the rest is the bot's.
+fn group_powers() -> Value {
+    json!({
+        "invite": 0,
+        "events": {
+            "m.room.name": 0,
+            "m.room.avatar": 0,
+            "m.room.canonical_alias": 100,
+            "m.room.encryption": 100,
+            "m.room.history_visibility": 100,
+            "m.room.power_levels": 100,
+            "m.room.server_acl": 100,
+            "m.room.tombstone": 100,
+        },
+    })
 }
 
 /// Invites the owner of a login that was not yet seen in this thread.
@@ -311,8 +328,10 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
     }
     bridge.store.save_portal(&portal).await?;
     if thread.is_group {
-        let admin = |member: &RemoteUserId| (member.clone(), thread.admins.contains(member));
-        set_admins(bridge, &portal, &portal.members.iter().map(admin).collect::<Vec<_>>()).await?;
+        let logins = bridge.store.logins_in_thread(&portal.key.thread).await?;
+        let members = portal.members.iter().cloned().chain(logins.iter().map(LoginId::as_remote_user));
+        let admins: Vec<_> = members.map(|member| (member.clone(), thread.admins.contains(&member))).collect();
+        set_admins(bridge, &portal, &admins).await?;
         if thread.image.as_ref().map(|image| &image.id) != portal.avatar_id.as_ref() && thread.image.is_some() {
             ghost::refresh_pictures(bridge, login, thread, &portal);
         }
@@ -320,7 +339,8 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
     Ok(())
 }
 
-/// Gives or takes the powers of a moderator. Nothing is sent when nothing changes.
+/// Gives or takes the powers of a moderator: to ghosts, and to the owners of logins. Nothing is sent when nothing
+/// changes.
 pub(super) async fn set_admins(
     bridge: &Bridge,
     portal: &Portal,
@@ -337,10 +357,12 @@ pub(super) async fn set_admins(
     };
     let Some(users) = users.as_object_mut() else { return Ok(()) };
     for (admin, granted) in admins {
-        let user = ghost::user_id(bridge, admin);
-        match granted {
-            true => drop(users.insert(user.to_string(), json!(ADMIN_POWER))),
-            false => drop(users.remove(user.as_str())),
+        let login = bridge.store.login(&LoginId::new(admin.as_str())).await?;
+        for user in login.map(|login| login.user).into_iter().chain([ghost::user_id(bridge, admin)]) {
+            match granted {
+                true => drop(users.insert(user.to_string(), json!(ADMIN_POWER))),
+                false => drop(users.remove(user.as_str())),
+            }
         }
     }
     if levels != before {

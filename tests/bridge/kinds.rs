@@ -201,4 +201,8 @@ async fn typing_is_shown_on_both_sides() {
     world.sim.show_typing(world.bob.pk, &chat.thread, false).unwrap();
     world.until("Bob stops", |world| (!typing(world)).then_some(())).await;
     assert!(!world.homeserver.typing_in(&chat.room).contains(&anna));
+    world.sim.show_typing(world.bob.pk, &chat.thread, true).unwrap();
+    world.until("Bob types again", |world| typing(world).then_some(())).await;
+    world.sim.send_text(world.bob.pk, &chat.thread, "written").unwrap();
+    world.until("what he wrote ends it", |world| (!typing(world)).then_some(())).await;
 }

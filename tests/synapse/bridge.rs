@@ -135,6 +135,8 @@ instagram:
   ca_file: {ca}
   media_hosts: ["{media}"]
   min_send_interval: 0s
+media:
+  ffmpeg: /nowhere/ffmpeg
 logging:
   level: debug
 "#,

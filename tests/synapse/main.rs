@@ -23,7 +23,7 @@ type Scenario = for<'a> fn(&'a mut World) -> Pin<Box<dyn Future<Output = ()> + '
 
 const SCENARIOS: [(&str, Scenario); 8] = [
     ("one_chat_goes_both_ways", |world| Box::pin(scenarios::one_chat_goes_both_ways(world))),
-    ("every_kind_of_item_is_taken_by_a_real_homeserver", |world| Box::pin(scenarios::every_kind(world))),
+    ("everything_people_say_and_do_becomes_what_the_table_says", |world| Box::pin(scenarios::everything(world))),
     ("five_hundred_messages_each_way_in_one_chat", |world| Box::pin(scenarios::many_messages(world, 1, 500))),
     ("five_hundred_messages_each_way_over_twenty_chats", |world| Box::pin(scenarios::many_messages(world, 20, 25))),
     ("random_deaths_of_the_bridge_under_traffic", |world| Box::pin(scenarios::random_deaths(world))),

@@ -1,8 +1,14 @@
 //! What must hold with a real homeserver: everything arrives, once, in order, whatever is down meanwhile.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
+
+use xtask::servers::SERVER_NAME;
+use xtask::table;
 
 use crate::world::{Chat, DEADLINE, World};
 
@@ -137,30 +143,23 @@ pub(crate) async fn restart_of_everything(world: &mut World) {
     close(world, &chats, 1, 0).await;
 }
 
-/// Every kind of item goes through a real homeserver, and becomes the events of the table that the bridge's own tests
-/// compare field by field.
-pub(crate) async fn every_kind(world: &mut World) {
-    const TABLE: &str = include_str!("../bridge/items.json");
-    let table: std::collections::BTreeMap<String, Vec<serde_json::Value>> = serde_json::from_str(TABLE).unwrap();
-    let chat = world.chat().await;
-    let mut expected = vec!["m.room.message m.text".to_owned()];
-    let name = |kind: &serde_json::Value, msgtype: &serde_json::Value| {
-        format!("{} {}", kind.as_str().unwrap_or_default(), msgtype.as_str().unwrap_or_default())
-    };
-    for kind in instagram_sim::kinds::all() {
-        world.sim.send_item(chat.other.pk, &chat.thread, kind.item(&world.sim)).unwrap();
-        expected.extend(table[kind.name].iter().map(|event| name(&event["type"], &event["content"]["msgtype"])));
+/// Everything on the list becomes, through a real homeserver, what the table says, field by field.
+/// `UPDATE_SNAPSHOTS=1` writes the table anew: read the difference.
+pub(crate) async fn everything(world: &mut World) {
+    let bot = format!("@instagrambot:{SERVER_NAME}");
+    let lines = table::play(&world.sim, &world.anna, &world.anna_account, &bot).await;
+    let lines = lines.unwrap_or_else(|error| panic!("{error:#}\n{}", world.bridge.log_tail()));
+    let made: BTreeMap<String, Value> = lines.into_iter().map(|line| (line.name, line.record)).collect();
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/table.json");
+        std::fs::write(path, serde_json::to_string_pretty(&made).unwrap() + "\n").unwrap();
+        return;
     }
-    world.sim.send_text(chat.other.pk, &chat.thread, "end").unwrap();
-    world
-        .anna
-        .wait_for(DEADLINE, |seen| seen.said_by(&chat.room, &chat.ghost).last().filter(|text| *text == "end").cloned())
-        .await
-        .unwrap();
-    let events = world.anna.history(&chat.room).await.unwrap();
-    let of_ghost = events.iter().filter(|event| event["sender"] == chat.ghost.as_str() && event["state_key"].is_null());
-    let mut shown: Vec<String> = of_ghost.map(|event| name(&event["type"], &event["content"]["msgtype"])).collect();
-    shown.pop();
-    assert_eq!(shown, expected);
-    eprintln!("{} kinds, {} events", table.len(), shown.len());
+    let expected = table::expected().unwrap();
+    for (name, record) in &made {
+        let wanted = expected.get(name).unwrap_or(&Value::Null);
+        assert!(wanted == record, "{name}: {record:#}\nis not what the table says: {wanted:#}");
+    }
+    assert_eq!(made.len(), expected.len(), "the table has lines that are no more");
+    eprintln!("{} lines as in the table", made.len());
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: a real Synapse, a simulated Instagram and the bridge between them, and a conversation to watch.
 //! With `--script` the conversation is the whole program, and the exit code says whether everything was bridged.
 
-mod kinds;
+mod everything;
 mod script;
 mod stage;
 
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// Run the conversation, print a table of what was bridged, and end; fails if anything is missing.
     #[arg(long)]
     script: bool,
-    /// With every kind of item that Instagram has, and what each becomes.
+    /// With everything else that people say and do, in both directions, and what each becomes.
     #[arg(long)]
     all: bool,
 }
@@ -28,7 +28,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut stage = Stage::set().await?;
     let mut scenes = script::play(&mut stage).await?;
     if options.all {
-        scenes.extend(kinds::play(&mut stage).await?);
+        scenes.extend(everything::play(&stage).await?);
     }
     let missing = script::report(&scenes);
     if options.script {

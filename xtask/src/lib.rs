@@ -4,3 +4,4 @@
 pub mod cargo;
 pub mod matrix;
 pub mod servers;
+pub mod table;

@@ -32,6 +32,7 @@ pub struct Seen {
 struct Room {
     events: Vec<Value>,
     state: Vec<Value>,
+    ephemeral: Vec<Value>,
 }
 
 impl Seen {
@@ -48,6 +49,11 @@ impl Seen {
     /// The events of a room since the user joined it, oldest first.
     pub fn events(&self, room: &str) -> &[Value] {
         self.rooms.get(room).map_or(&[], |room| &room.events)
+    }
+
+    /// The receipts and typing notices of a room, oldest first.
+    pub fn ephemeral(&self, room: &str) -> &[Value] {
+        self.rooms.get(room).map_or(&[], |room| &room.ephemeral)
     }
 
     /// The newest content of a state event.
@@ -116,10 +122,54 @@ impl Client {
 
     /// Sends any message and returns its event id.
     pub async fn send_content(&self, room: &str, content: &Value) -> anyhow::Result<String> {
+        self.send_event(room, "m.room.message", content).await
+    }
+
+    /// Sends any event and returns its id.
+    pub async fn send_event(&self, room: &str, kind: &str, content: &Value) -> anyhow::Result<String> {
         let transaction = self.transactions.fetch_add(1, Ordering::Relaxed);
-        let path = format!("v3/rooms/{}/send/m.room.message/test-{transaction}", encode(room));
+        let path = format!("v3/rooms/{}/send/{kind}/test-{transaction}", encode(room));
         let answer = self.api.call(Method::PUT, &path, Some(content)).await?;
         Ok(answer["event_id"].as_str().context("no event id")?.to_owned())
+    }
+
+    /// Removes an event.
+    pub async fn redact(&self, room: &str, event: &str) -> anyhow::Result<()> {
+        let transaction = self.transactions.fetch_add(1, Ordering::Relaxed);
+        let path = format!("v3/rooms/{}/redact/{}/test-{transaction}", encode(room), encode(event));
+        self.api.call(Method::PUT, &path, Some(&json!({}))).await.map(drop)
+    }
+
+    /// Sets a state event with an empty key.
+    pub async fn set_state(&self, room: &str, kind: &str, content: &Value) -> anyhow::Result<()> {
+        let path = format!("v3/rooms/{}/state/{kind}", encode(room));
+        self.api.call(Method::PUT, &path, Some(content)).await.map(drop)
+    }
+
+    /// Uploads a file and returns its address.
+    pub async fn upload(&self, bytes: &'static [u8], content_type: &str) -> anyhow::Result<String> {
+        let request = self.api.http.post(format!("{}/_matrix/media/v3/upload", self.api.base));
+        let request = request.bearer_auth(&self.api.token).header("content-type", content_type).body(bytes);
+        let answer: Value = request.send().await?.error_for_status()?.json().await?;
+        Ok(answer["content_uri"].as_str().context("no address")?.to_owned())
+    }
+
+    /// Removes somebody.
+    pub async fn kick(&self, room: &str, user: &str) -> anyhow::Result<()> {
+        let path = format!("v3/rooms/{}/kick", encode(room));
+        self.api.call(Method::POST, &path, Some(&json!({"user_id": user}))).await.map(drop)
+    }
+
+    /// Shows that the user has read up to an event.
+    pub async fn mark_read(&self, room: &str, event: &str) -> anyhow::Result<()> {
+        let path = format!("v3/rooms/{}/receipt/m.read/{}", encode(room), encode(event));
+        self.api.call(Method::POST, &path, Some(&json!({}))).await.map(drop)
+    }
+
+    /// Shows that the user types, or has stopped.
+    pub async fn set_typing(&self, room: &str, typing: bool) -> anyhow::Result<()> {
+        let path = format!("v3/rooms/{}/typing/{}", encode(room), encode(&self.user_id));
+        self.api.call(Method::PUT, &path, Some(&json!({"typing": typing, "timeout": 20_000}))).await.map(drop)
     }
 
     /// All texts of a user in a room, oldest first, as the homeserver's history has them; independent of `/sync`.
@@ -216,6 +266,7 @@ fn store(seen: &mut Seen, answer: &Value) {
         let room = seen.rooms.entry(id.clone()).or_default();
         room.state.extend(list(&joined["state"]["events"]));
         room.events.extend(list(&joined["timeline"]["events"]));
+        room.ephemeral.extend(list(&joined["ephemeral"]["events"]));
     }
     for (id, _) in entries("invite") {
         seen.invites.insert(id.clone());

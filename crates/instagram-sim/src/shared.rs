@@ -11,12 +11,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{options::SimOptions, world::World};
 
-/// One request to the HTTPS API, as it came in.
+/// One request to the HTTPS API, or one command over the realtime connection, as it came in.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecordedRequest {
-    /// For example `GET`.
+    /// For example `GET`; `PUBLISH` for commands.
     pub method: String,
-    /// Without the query.
+    /// Without the query; `/ig_send_message` for commands.
     pub path: String,
     /// Without the question mark.
     pub query: String,
@@ -28,13 +28,28 @@ pub struct RecordedRequest {
     pub body: String,
     /// Bytes of the body that were read.
     pub body_size: u64,
-    /// Status of the answer.
+    /// Status of the answer; 0 for commands.
     pub status: u16,
     /// Whether the simulator has such an endpoint.
     pub known: bool,
 }
 
 impl RecordedRequest {
+    /// A command on topic 132: its JSON is the body.
+    pub(crate) fn command(pk: u64, plain: &[u8]) -> Self {
+        Self {
+            method: "PUBLISH".to_owned(),
+            path: "/ig_send_message".to_owned(),
+            query: String::new(),
+            pk: Some(pk),
+            headers: Vec::new(),
+            body: String::from_utf8_lossy(plain).into_owned(),
+            body_size: plain.len() as u64,
+            status: 0,
+            known: true,
+        }
+    }
+
     /// The value of a header, by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

@@ -14,7 +14,7 @@ use crate::domain::record::{InboxRow, Origin, Portal};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
-use crate::portal::{ghost, room};
+use crate::portal::{ephemeral, ghost, room};
 use crate::runtime;
 
 /// Loads the facts, makes sure that room and sender exist, and converts.
@@ -45,6 +45,9 @@ pub(super) async fn prepare(
         Some(sender) => Intent::As(room::ensure_member(bridge, &portal, login, sender).await?),
         None => Intent::Bot,
     };
+    if let (Intent::As(user), false) = (&intent, row.origin == Origin::History) {
+        ephemeral::typing_ended(bridge, &room, user);
+    }
     let facts = facts(bridge, &portal, item).await?;
     let sender = item.sender.as_ref().map_or("", RemoteUserId::as_str);
     let digest = digest(bridge, item);

@@ -83,10 +83,10 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<Vec<Scene>> {
 
 /// Prints the table; returns how many are missing.
 pub(super) fn report(scenes: &[Scene]) -> usize {
-    eprintln!("\n  {:<48} {:<10} {:>10}", "what", "towards", "latency");
+    eprintln!("\n  {:<72} {:<10} {:>10}", "what", "towards", "latency");
     for Scene { what, towards, latency } in scenes {
         let shown = latency.map_or_else(|| "MISSING".to_owned(), |latency| format!("{} ms", latency.as_millis()));
-        eprintln!("  {what:<48} {towards:<10} {shown:>10}");
+        eprintln!("  {what:<72} {towards:<10} {shown:>10}");
     }
     let missing = scenes.iter().filter(|scene| scene.latency.is_none()).count();
     eprintln!("  {} bridged, {missing} missing", scenes.len() - missing);

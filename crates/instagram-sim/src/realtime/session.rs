@@ -27,7 +27,7 @@ use crate::{
     command::{self, Outcome},
     connection::{ConnectionInfo, Order},
     fault::{CursorRefusal, Fault, Stage},
-    shared::Shared,
+    shared::{RecordedRequest, Shared},
     world::Connection,
 };
 
@@ -355,6 +355,7 @@ impl Running {
             self.publish("133", &payload::deflate(answer.to_string().as_bytes()));
             return;
         };
+        self.shared.record(RecordedRequest::command(self.pk, plain));
         let get = |key: &str| fields.get(key).map(String::as_str).unwrap_or_default();
         let (thread, item) = (get("thread_id").to_owned(), get("item_id"));
         let pk = self.pk;

@@ -1,0 +1,282 @@
+//! What Anna does in her Matrix client.
+
+use instagram_sim::sample;
+use serde_json::{Value, json};
+
+use super::{Deed, Doing, Ground, Place};
+
+/// All of it, in an order in which each finds what it needs.
+pub(super) fn deeds() -> Vec<Deed> {
+    let mut all = texts();
+    all.extend(files());
+    all.extend(changes());
+    all.extend(chats());
+    all
+}
+
+fn texts() -> Vec<Deed> {
+    vec![
+        Deed::in_client("a text", |g, p| message(g, p, text("Fine, thank you!"))),
+        Deed::in_client("emoji, right-to-left, lines", |g, p| message(g, p, text("👩‍👩‍👧‍👦, عربى,\ntwo lines"))),
+        Deed::in_client("an action", |g, p| message(g, p, json!({"msgtype": "m.emote", "body": "waves back"}))),
+        Deed::in_client("a notice", |g, p| message(g, p, json!({"msgtype": "m.notice", "body": "I am a machine"}))),
+        Deed::in_client("bold, italic, struck, code", |g, p| {
+            message(g, p, html("<b>bold</b> <i>italic</i> <del>struck</del> <code>code</code>"))
+        }),
+        Deed::in_client("lists", |g, p| {
+            message(g, p, html("<p>first:</p><ul><li>one</li><li>two</li></ul><ol><li>a</li><li>b</li></ol>"))
+        }),
+        Deed::in_client("a quote and a block of code", |g, p| {
+            message(g, p, html("<blockquote>said before</blockquote><pre><code>let a = 1;\nlet b = 2;</code></pre>"))
+        }),
+        Deed::in_client("a spoiler and a link", |g, p| {
+            message(
+                g,
+                p,
+                html("<span data-mx-spoiler=\"end\">they marry</span> <a href=\"https://matrix.org\">site</a>"),
+            )
+        }),
+        Deed::in_client("a bare link", |g, p| message(g, p, text("see https://matrix.org/docs?a=1&b=2"))),
+        Deed::in_client("a mention", |g, p| {
+            let ghost = g.ghost_of_bob();
+            let shown = format!("<a href=\"https://matrix.to/#/{ghost}\">Bob</a>: look");
+            let mut content = html(&shown);
+            content["m.mentions"] = json!({"user_ids": [ghost]});
+            message(g, p, content)
+        }),
+        Deed::in_client("a reply", |g, p| {
+            let mut content = text("as I said");
+            content["m.relates_to"] = json!({"m.in_reply_to": {"event_id": p.theirs.0}});
+            message(g, p, content)
+        }),
+        Deed::in_client("a reply of an old client", |g, p| {
+            let mut content = text("> <@somebody:example.com> Here begins a chat\n\nas I said before");
+            content["m.relates_to"] = json!({"m.in_reply_to": {"event_id": p.theirs.0}});
+            message(g, p, content)
+        }),
+        Deed::in_client("a place", |g, p| {
+            let geo = "geo:47.5596,7.5886;u=10";
+            message(g, p, json!({"msgtype": "m.location", "body": "Basel", "geo_uri": geo}))
+        }),
+        Deed::in_client("a poll", |g, p| {
+            let answers =
+                json!([{"id": "a", "org.matrix.msc1767.text": "Yes"}, {"id": "b", "org.matrix.msc1767.text": "No"}]);
+            let start = json!({"question": {"org.matrix.msc1767.text": "Lunch?"}, "kind": "org.matrix.msc3381.poll.disclosed",
+                "max_selections": 1, "answers": answers});
+            let content =
+                json!({"org.matrix.msc3381.poll.start": start, "org.matrix.msc1767.text": "Lunch? 1. Yes 2. No"});
+            event(g, p, "org.matrix.msc3381.poll.start", content)
+        }),
+        Deed::in_client("an empty text", |g, p| message(g, p, text(""))).until(|g, p| g.bot_said(p, "empty")),
+    ]
+}
+
+fn files() -> Vec<Deed> {
+    vec![
+        Deed::in_client("a picture with words", |g, p| {
+            file(
+                g,
+                p,
+                "m.room.message",
+                sample::PHOTO,
+                json!({
+            "msgtype": "m.image", "filename": "lake.jpg", "body": "The lake"}),
+            )
+        }),
+        Deed::in_client("a picture that Instagram does not take as it is", |g, p| {
+            file(g, p, "m.room.message", sample::STICKER, json!({"msgtype": "m.image", "body": "a.webp"}))
+        }),
+        Deed::in_client("a sticker", |g, p| file(g, p, "m.sticker", sample::STICKER, json!({"body": "Hello"}))),
+        Deed::in_client("a GIF", |g, p| {
+            file(
+                g,
+                p,
+                "m.room.message",
+                sample::GIF,
+                json!({
+            "msgtype": "m.image", "body": "a.gif"}),
+            )
+        }),
+        Deed::in_client("a video", |g, p| {
+            file(
+                g,
+                p,
+                "m.room.message",
+                sample::VIDEO,
+                json!({
+            "msgtype": "m.video", "body": "a.mp4"}),
+            )
+        }),
+        Deed::in_client("a voice message", |g, p| {
+            file(
+                g,
+                p,
+                "m.room.message",
+                sample::VOICE,
+                json!({
+            "msgtype": "m.audio", "body": "voice.m4a", "org.matrix.msc3245.voice": {},
+            "org.matrix.msc1767.audio": {"duration": 1200, "waveform": [0, 512, 1024]}}),
+            )
+        }),
+        Deed::in_client("a file that Instagram does not take", |g, p| {
+            let pdf =
+                sample::Sample { bytes: b"%PDF-1.7\nnot a picture", content_type: "application/pdf", ..sample::VOICE };
+            file(g, p, "m.room.message", pdf, json!({"msgtype": "m.file", "body": "a.pdf"}))
+        })
+        .until(|g, p| g.bot_said(p, "does not take such files")),
+        Deed::in_client("an encrypted file", |g, p| {
+            message(g, p, json!({"msgtype": "m.image", "body": "a.jpg", "file": {"url": "mxc://example.com/a"}}))
+        })
+        .until(|g, p| g.bot_said(p, "encrypted files cannot be bridged")),
+    ]
+}
+
+fn changes() -> Vec<Deed> {
+    vec![
+        Deed::in_client("a reaction", |g, p| react(g, p, "👍")),
+        Deed::in_client("another reaction", |g, p| react(g, p, "❤️")),
+        Deed::in_client("a reaction taken back", |g, p| {
+            Box::pin(async move {
+                let last = g.last(p, |event| event["type"] == "m.reaction").unwrap_or_default();
+                g.anna.redact(&p.room, &last).await
+            })
+        }),
+        Deed::in_client("a reaction that is no emoji", |g, p| react(g, p, "lol"))
+            .until(|g, p| g.bot_said(p, "takes only emoji")),
+        Deed::in_client("an edit", |g, p| {
+            let relation = json!({"rel_type": "m.replace", "event_id": p.own.0});
+            message(
+                g,
+                p,
+                json!({"msgtype": "m.text", "body": "* Anna is here again", "m.relates_to": relation,
+                "m.new_content": {"msgtype": "m.text", "body": "Anna is here again"}}),
+            )
+        }),
+        Deed::in_client("an edit of somebody else's message", |g, p| {
+            let relation = json!({"rel_type": "m.replace", "event_id": p.theirs.0});
+            message(
+                g,
+                p,
+                json!({"msgtype": "m.text", "body": "* no", "m.relates_to": relation,
+                "m.new_content": {"msgtype": "m.text", "body": "no"}}),
+            )
+        })
+        .until(|g, p| g.bot_said(p, "not a message of yours")),
+        Deed::in_client("unsending", |g, p| {
+            Box::pin(async move {
+                let last = g.last(p, |event| {
+                    event["content"]["body"] == "a bare link"
+                        || event["content"]["body"] == "see https://matrix.org/docs?a=1&b=2"
+                });
+                g.anna.redact(&p.room, &last.unwrap_or_default()).await
+            })
+        }),
+        Deed::in_client("a receipt", |g, p| {
+            Box::pin(async move {
+                let last = g.last(p, |event| event["sender"] == g.ghost_of_bob().as_str()).unwrap_or_default();
+                g.anna.mark_read(&p.room, &last).await
+            })
+        })
+        .until(|g, p| {
+            let path = format!("threads/{}/items/", p.thread);
+            g.sim
+                .recorded_requests()
+                .iter()
+                .any(|request| request.path.contains(&path) && request.path.contains("/seen/"))
+        }),
+        Deed::in_client("typing", |g, p| Box::pin(async move { g.anna.set_typing(&p.room, true).await }))
+            .until(|g, _| g.sim.recorded_requests().iter().any(|request| request.body.contains("indicate_activity"))),
+    ]
+}
+
+fn chats() -> Vec<Deed> {
+    vec![
+        Deed::in_client("group: another name", |g, p| {
+            Box::pin(async move { g.anna.set_state(&p.room, "m.room.name", &json!({"name": "Old friends"})).await })
+        }),
+        Deed::in_client("group: a picture", |g, p| {
+            Box::pin(async move {
+                let url = g.anna.upload(sample::PHOTO.bytes, "image/jpeg").await?;
+                g.anna.set_state(&p.room, "m.room.avatar", &json!({"url": url})).await
+            })
+        }),
+        Deed::in_client("group: an invitation", |g, p| {
+            Box::pin(async move { g.anna.invite(&p.room, &format!("@instagram_{}:{}", g.dora.pk, g.domain)).await })
+        }),
+        Deed::in_client("group: a removal", |g, p| {
+            Box::pin(async move { g.anna.kick(&p.room, &format!("@instagram_{}:{}", g.dora.pk, g.domain)).await })
+        }),
+        // As an admin of the group she has the power to.
+        Deed::in_client("group: the end of somebody else's message", |g, p| {
+            Box::pin(async move { g.anna.redact(&p.room, &p.theirs.0).await })
+        })
+        .until(|g, p| g.bot_said(p, "removed here only")),
+        Deed::in_client("mute", |g, p| command(g, p, "!ig mute")).until(|g, p| g.bot_said(p, "is silent")),
+        Deed::in_client("unmute", |g, p| command(g, p, "!ig unmute")).until(|g, p| g.bot_said(p, "tells you")),
+        Deed::in_client("mark as unread", |g, p| command(g, p, "!ig mark-unread"))
+            .until(|g, p| g.bot_said(p, "not read")),
+    ]
+}
+
+impl Ground<'_> {
+    fn ghost_of_bob(&self) -> String {
+        format!("@instagram_{}:{}", self.bob.pk, self.domain)
+    }
+
+    /// True once the bridge has said something with these words.
+    fn bot_said(&self, place: &Place, words: &str) -> bool {
+        let seen = self.anna.seen();
+        seen.events(&place.room).iter().any(|event| {
+            event["content"]["msgtype"] == "m.notice"
+                && event["content"]["body"].as_str().is_some_and(|body| body.contains(words))
+        })
+    }
+
+    /// The last event that fits.
+    fn last(&self, place: &Place, fits: impl Fn(&Value) -> bool) -> Option<String> {
+        let seen = self.anna.seen();
+        let found = seen.events(&place.room).iter().rfind(|event| fits(event))?;
+        Some(found["event_id"].as_str()?.to_owned())
+    }
+}
+
+fn text(body: &str) -> Value {
+    json!({"msgtype": "m.text", "body": body})
+}
+
+fn html(formatted: &str) -> Value {
+    json!({"msgtype": "m.text", "body": "(formatted)", "format": "org.matrix.custom.html", "formatted_body": formatted})
+}
+
+fn message<'a>(ground: &'a Ground<'_>, place: &'a Place, content: Value) -> Doing<'a> {
+    event(ground, place, "m.room.message", content)
+}
+
+fn event<'a>(ground: &'a Ground<'_>, place: &'a Place, kind: &'static str, content: Value) -> Doing<'a> {
+    Box::pin(async move { ground.anna.send_event(&place.room, kind, &content).await.map(drop) })
+}
+
+fn command<'a>(ground: &'a Ground<'_>, place: &'a Place, words: &'static str) -> Doing<'a> {
+    message(ground, place, text(words))
+}
+
+fn react<'a>(ground: &'a Ground<'_>, place: &'a Place, key: &'static str) -> Doing<'a> {
+    let relation = json!({"rel_type": "m.annotation", "event_id": place.theirs.0, "key": key});
+    event(ground, place, "m.reaction", json!({"m.relates_to": relation}))
+}
+
+/// Uploads a file and sends it.
+fn file<'a>(
+    ground: &'a Ground<'_>,
+    place: &'a Place,
+    kind: &'static str,
+    sample: sample::Sample,
+    mut content: Value,
+) -> Doing<'a> {
+    Box::pin(async move {
+        content["url"] = ground.anna.upload(sample.bytes, sample.content_type).await?.into();
+        content["info"] = json!({"mimetype": sample.content_type, "size": sample.bytes.len(), "w": sample.width,
+            "h": sample.height, "duration": sample.duration_ms});
+        ground.anna.send_event(&place.room, kind, &content).await.map(drop)
+    })
+}
