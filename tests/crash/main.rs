@@ -5,7 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-#[path = "bridge/world.rs"]
+mod actions;
+#[path = "../bridge/world.rs"]
 #[expect(dead_code, reason = "the other test binary uses the rest")]
 mod world;
 
@@ -20,6 +21,11 @@ fn numbered(prefix: &str, range: std::ops::Range<usize>) -> Vec<String> {
 /// Homeservers that remember no transaction id are the harder case.
 fn setup() -> Setup {
     Setup { forget_transactions: true, instagram: "  reconnect_floor: 0s\n".to_owned(), ..Setup::default() }
+}
+
+/// How often the bridge dies at random.
+fn kills() -> usize {
+    std::env::var("PUPPETGRAM_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +82,7 @@ async fn a_death_while_a_room_is_made_leaves_one_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn random_deaths_under_traffic_change_nothing() {
-    let kills: usize = std::env::var("PUPPETGRAM_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let kills = kills();
     let mut world = World::start_with(&setup()).await;
     let thread = world.chat_with(&world.bob);
     let room = world.portal_of(&thread, &world.bob).await;
@@ -100,7 +106,7 @@ async fn random_deaths_under_traffic_change_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn random_deaths_under_traffic_in_twenty_chats_change_nothing() {
     const CHATS: usize = 20;
-    let kills: usize = std::env::var("PUPPETGRAM_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let kills = kills();
     let mut world = World::start_with(&setup()).await;
     let mut chats = Vec::new();
     for n in 0..CHATS {
@@ -131,74 +137,6 @@ async fn random_deaths_under_traffic_in_twenty_chats_change_nothing() {
     }
     let total = sent * CHATS;
     say(&format!("{kills} kills, {total} messages each way in {CHATS} chats: lost 0, doubled 0, reordered 0"));
-}
-
-/// Photos, edits, reactions, unsends and receipts while the bridge dies; in the end both sides show the same.
-#[tokio::test(flavor = "multi_thread")]
-async fn random_deaths_change_nothing_of_photos_edits_reactions_and_unsends() {
-    const ROUNDS: usize = 12;
-    let mut world = World::start_with(&setup()).await;
-    let bob = world.bob.pk;
-    let thread = world.chat_with(&world.bob);
-    let room = world.portal_of(&thread, &world.bob).await;
-    let mut random = fastrand::Rng::with_seed(13);
-    let photo = instagram_sim::kinds::named("photo").unwrap();
-    let mut expected = vec!["first".to_owned()];
-    let mut edited = Vec::new();
-    for n in 0..ROUNDS {
-        // Whatever is done to a message is done while the bridge comes and goes.
-        let kept = world.sim.send_text(bob, &thread, &format!("kept {n}")).unwrap();
-        let removed = world.sim.send_text(bob, &thread, &format!("removed {n}")).unwrap();
-        world.sim.send_item(bob, &thread, photo.item(&world.sim)).unwrap();
-        expected.extend([format!("kept {n}"), format!("removed {n}"), "photo.jpg".to_owned()]);
-        tokio::time::sleep(Duration::from_millis(random.u64(0..150))).await;
-        world.bridge.kill();
-        world.bridge.start();
-        world.sim.react(bob, &thread, &kept, Some("😂")).unwrap();
-        world.sim.react(world.anna_account.pk, &thread, &kept, Some("❤")).unwrap();
-        world.sim.edit(bob, &thread, &kept, &format!("edited {n}")).unwrap();
-        world.sim.mark_seen(bob, &thread, &kept).unwrap();
-        world.sim.unsend(bob, &thread, &removed).unwrap();
-        world.sim.react(bob, &thread, &kept, Some("😮")).unwrap();
-        tokio::time::sleep(Duration::from_millis(random.u64(0..150))).await;
-        world.bridge.kill();
-        world.bridge.start();
-        edited.push(format!("kept {n}"));
-    }
-    world.sim.send_text(bob, &thread, "end").unwrap();
-    world.until("the end", |world| world.event(&room, "end")).await;
-    let ghost = world.ghost(&world.bob);
-    let events = world.homeserver.events(&room);
-    let said: Vec<&serde_json::Value> = events
-        .iter()
-        .filter(|event| event["type"] == "m.room.message" && event["sender"] == ghost.as_str())
-        .filter(|event| event["content"]["m.relates_to"]["rel_type"] != "m.replace")
-        .collect();
-    // What was unsent before it could be bridged may never have been shown; nothing else is missing, nothing is doubled.
-    let bodies: Vec<&str> = said.iter().filter_map(|event| event["content"]["body"].as_str()).collect();
-    let wanted: Vec<&str> = expected.iter().map(String::as_str).filter(|text| !text.starts_with("removed")).collect();
-    assert_eq!(
-        bodies.iter().filter(|text| !text.starts_with("removed")).copied().collect::<Vec<_>>()[..wanted.len()],
-        wanted
-    );
-    assert!(!bodies.iter().any(|text| text.starts_with("removed")), "what was unsent is redacted");
-    for (n, text) in edited.iter().enumerate() {
-        let event = said.iter().find(|event| event["content"]["body"] == text.as_str()).unwrap();
-        let edits = events.iter().filter(|other| {
-            other["content"]["m.relates_to"]["rel_type"] == "m.replace"
-                && other["content"]["m.relates_to"]["event_id"] == event["event_id"]
-        });
-        let edits: Vec<&serde_json::Value> = edits.map(|edit| &edit["content"]["m.new_content"]["body"]).collect();
-        assert_eq!(edits, [&serde_json::json!(format!("edited {n}"))], "one edit");
-        let reactions = events.iter().filter(|other| {
-            other["type"] == "m.reaction" && other["content"]["m.relates_to"]["event_id"] == event["event_id"]
-        });
-        let mut keys: Vec<&str> =
-            reactions.filter_map(|other| other["content"]["m.relates_to"]["key"].as_str()).collect();
-        keys.sort_unstable();
-        assert_eq!(keys, ["❤\u{fe0f}", "😮"], "the last reaction of each, once");
-    }
-    assert!(world.homeserver.receipt_of(&room, &ghost).is_some());
 }
 
 fn say(result: &str) {
