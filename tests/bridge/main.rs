@@ -12,6 +12,7 @@ mod history;
 mod items;
 mod kinds;
 mod media;
+mod mutations;
 mod text;
 #[expect(dead_code, reason = "the crash tests use the rest")]
 mod world;

@@ -185,6 +185,69 @@ async fn twenty_five_megabytes_pass_both_ways_through_little_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_files_at_once_pass_both_ways_through_little_memory() {
+    const CHATS: usize = 20;
+    const EACH: usize = 5;
+    const SIZE: u64 = 2 << 20;
+    let world = World::start().await;
+    let mut chats = Vec::new();
+    for n in 0..CHATS {
+        let other = world.sim.create_account(&format!("other{n}"), "").unwrap();
+        let thread = world.chat_with(&other);
+        let room = world.portal_of(&thread, &other).await;
+        chats.push((other, thread, room));
+    }
+    let before = world.bridge.resident_kib();
+    let mut most = before;
+    for (other, thread, _) in &chats {
+        for _ in 0..EACH {
+            let url = world.sim.add_generated_media(SIZE, "video/mp4");
+            let video = json!({"item_type": "media", "media": {"id": "28", "media_type": 2,
+                "video_versions": [{"url": url, "width": 720, "height": 1280}]}});
+            world.sim.send_item(other.pk, thread, video.as_object().unwrap().clone()).unwrap();
+        }
+    }
+    let videos = |world: &World, room: &str| -> Vec<Value> {
+        let events = world.homeserver.events(room).into_iter();
+        events.filter(|event| event["content"]["msgtype"] == "m.video" && event["sender"] != world.anna.id).collect()
+    };
+    let shown = |world: &World| {
+        most = most.max(world.bridge.resident_kib());
+        chats.iter().all(|(_, _, room)| videos(world, room).len() == EACH).then_some(())
+    };
+    world.until("a hundred videos in Matrix", shown).await;
+    for (_, _, room) in &chats {
+        for video in videos(&world, room) {
+            let content = json!({"msgtype": "m.video", "body": "b.mp4", "url": video["content"]["url"]});
+            world.homeserver.send(room, &world.anna.id, "m.room.message", &content).unwrap();
+        }
+    }
+    let sent = |world: &World| {
+        most = most.max(world.bridge.resident_kib());
+        let count = |thread: &String| world.sim.item_count_of(thread, world.anna_account.pk).unwrap();
+        chats.iter().all(|(_, thread, _)| count(thread) == EACH).then_some(())
+    };
+    world.until("a hundred videos on Instagram", sent).await;
+    let grown = most.saturating_sub(before);
+    assert!(grown < 24 << 10, "grown by {grown} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_drips_comes_and_one_that_takes_for_ever_is_given_up() {
+    let setup = Setup { instagram: "  http_timeout: 1s\n".to_owned(), ..Setup::default() };
+    let world = World::start_with(&setup).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let chat = Chat { world, thread, room };
+    for (bytes, expected) in [(2_000, "m.image"), (10, "m.notice")] {
+        let url = chat.world.sim.add_media(sample::PHOTO.bytes, "image/jpeg");
+        chat.world.sim.spoil_media(&url, MediaFault::Slow { bytes, every_ms: 100 }, u32::MAX).unwrap();
+        let event = chat.shown(chat.photo(&url)).await;
+        assert_eq!(event["content"]["msgtype"], expected, "{bytes} bytes at a time");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_disappears_can_be_shown_for_a_while() {
     let bridge = "media:\n  ffmpeg: /nowhere/ffmpeg\n  disappearing: media_then_redact\n  redact_after: 1s\n";
     let world = World::start_with(&Setup { sections: bridge.to_owned(), ..Setup::default() }).await;
