@@ -24,6 +24,7 @@ use crate::media::Converter;
 use crate::network::{Network, Remote, RemoteError};
 use crate::portal::ephemeral::Ephemeral;
 use crate::portal::fleeting;
+use crate::portal::puppet::Puppets;
 use crate::portal::room::RoomBudget;
 use crate::runtime::{self, Tasks};
 use crate::store::{Store, StoreOptions};
@@ -61,6 +62,8 @@ pub struct Bridge {
     pub rooms: RoomBudget,
     /// Typing and receipts on their way.
     pub ephemeral: Ephemeral,
+    /// Users as whom we act.
+    pub puppets: Puppets,
     bot: OwnedUserId,
     /// Users whose next message is their session, and where.
     pending_logins: Mutex<HashMap<OwnedUserId, OwnedRoomId>>,
@@ -148,6 +151,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
         histories: Histories::default(),
         rooms: RoomBudget::default(),
         ephemeral: Ephemeral::default(),
+        puppets: Puppets::default(),
         config: Arc::clone(config),
         store,
         matrix,

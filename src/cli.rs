@@ -40,9 +40,13 @@ enum Command {
         /// The configuration.
         #[arg(short, long, value_name = "FILE", default_value = "config.yaml")]
         config: PathBuf,
-        /// Where to write it.
-        #[arg(short, long, value_name = "FILE", default_value = "registration.yaml")]
-        output: PathBuf,
+        /// Where to write it; registration.yaml or double-puppet.yaml unless you say.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Write the second registration, for acting as the users of the homeserver (see `double_puppet` in the
+        /// configuration).
+        #[arg(long)]
+        double_puppet: bool,
         /// Replace an existing file.
         #[arg(long)]
         force: bool,
@@ -71,7 +75,7 @@ pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run { config } => run_bridge(&config),
         Command::Init(options) => init::run(&options),
-        Command::Register { config, output, force } => register(&config, &output, force),
+        Command::Register { config, output, double_puppet, force } => register(&config, output, double_puppet, force),
         Command::Config(ConfigCommand::Check { config }) => check(&config),
         Command::Config(ConfigCommand::Example) => say(&example::text(&example::Answers::default())),
         Command::Version => say(&format!("puppetgram {}\n", env!("CARGO_PKG_VERSION"))),
@@ -141,9 +145,19 @@ fn check(path: &Path) -> anyhow::Result<()> {
     say(&says)
 }
 
-fn register(path: &Path, output: &Path, force: bool) -> anyhow::Result<()> {
-    let registration = Registration::new(&load(path)?).to_yaml()?;
-    write_secret(output, &registration, force)?;
+fn register(path: &Path, output: Option<PathBuf>, double_puppet: bool, force: bool) -> anyhow::Result<()> {
+    let config = load(path)?;
+    let (registration, usual) = match double_puppet {
+        true => (Registration::double_puppet(&config), "double-puppet.yaml"),
+        false => (Some(Registration::new(&config)), "registration.yaml"),
+    };
+    let Some(registration) = registration else {
+        anyhow::bail!(
+            "the configuration has no `double_puppet.as_token`\nhint: put a long random token there, as `openssl rand -base64 32` makes it"
+        );
+    };
+    let output = output.unwrap_or_else(|| usual.into());
+    write_secret(&output, &registration.to_yaml()?, force)?;
     say(&format!(
         "Wrote {}. List it in homeserver.yaml under app_service_config_files, and restart the homeserver.\n",
         output.display()

@@ -35,6 +35,9 @@ pub struct Config {
     pub homeserver: Homeserver,
     /// The bridge as the homeserver sees it.
     pub appservice: Appservice,
+    /// Whether the bridge may act as its users.
+    #[serde(default, deserialize_with = "maybe_empty")]
+    pub double_puppet: DoublePuppet,
     /// Where things are remembered.
     pub database: Database,
     /// Who may do what: user id, domain or `*` → level. The most specific entry counts.
@@ -119,6 +122,18 @@ pub struct Appservice {
     /// Largest transaction in bytes.
     #[serde(default = "body_limit")]
     pub body_limit: usize,
+}
+
+/// A second registration, whose token may act as every user of the homeserver.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoublePuppet {
+    /// Its token.
+    pub as_token: Option<Secret>,
+    /// A file that holds it.
+    pub as_token_file: Option<PathBuf>,
+    /// An environment variable that holds it.
+    pub as_token_env: Option<String>,
 }
 
 fn registration_id() -> String {
@@ -395,6 +410,10 @@ impl Config {
     }
 
     fn fetch_secrets(&mut self) -> Result<(), ConfigError> {
+        let DoublePuppet { as_token, as_token_file, as_token_env } = &mut self.double_puppet;
+        if as_token.is_some() || as_token_file.is_some() || as_token_env.is_some() {
+            secret::fetch("double_puppet.as_token", as_token, as_token_file, as_token_env)?;
+        }
         let (appservice, database) = (&mut self.appservice, &mut self.database);
         secret::fetch(
             "appservice.as_token",

@@ -7,6 +7,7 @@ pub mod from_matrix;
 mod from_remote;
 pub mod ghost;
 pub mod notify;
+pub mod puppet;
 mod request;
 pub mod room;
 

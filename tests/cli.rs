@@ -255,6 +255,29 @@ fn register_writes_what_fits_the_configuration() {
 }
 
 #[test]
+fn the_second_registration_is_for_acting_as_users_and_is_never_called() {
+    let directory = initialised(&[]);
+    let register = ["register", "--double-puppet"];
+    puppetgram(directory.path(), &register).expect_error("no `double_puppet.as_token`", "openssl rand");
+    let config = read(&directory, "config.yaml");
+    let with = |token: &str| {
+        fs::write(directory.path().join("config.yaml"), format!("{config}\ndouble_puppet:\n  as_token: {token}\n"))
+            .unwrap();
+    };
+    with("short");
+    puppetgram(directory.path(), &register).expect_error("too short for a secret", "openssl rand");
+    with("a-token-that-is-long-enough");
+    puppetgram(directory.path(), &register).expect_success();
+    let registration = read(&directory, "double-puppet.yaml");
+    for line in
+        ["url: null", "as_token: a-token-that-is-long-enough", "exclusive: false", "id: instagram-double-puppet"]
+    {
+        assert!(registration.contains(line), "{line}: {registration}");
+    }
+    assert!(!registration.contains("hs_token: a-token"));
+}
+
+#[test]
 fn config_example_is_the_file_of_the_repository() {
     let directory = tempfile::tempdir().unwrap();
     let ended = puppetgram(directory.path(), &["config", "example"]);
@@ -356,6 +379,10 @@ fn run_names_a_homeserver_that_is_down() {
 
 /// The first start against a homeserver that differs from the configuration in one point.
 async fn first_start(change_appservice: impl FnOnce(&mut Appservice), domain: &str) -> Ended {
+    first_start_with(change_appservice, domain, "").await
+}
+
+async fn first_start_with(change_appservice: impl FnOnce(&mut Appservice), domain: &str, more: &str) -> Ended {
     let bridge = format!("http://127.0.0.1:{}", free_port());
     let directory = tempfile::tempdir().unwrap();
     let init = ["init", "--yes", "--domain", domain, "--address", &bridge, "--homeserver", "http://127.0.0.1:1"];
@@ -370,6 +397,8 @@ async fn first_start(change_appservice: impl FnOnce(&mut Appservice), domain: &s
     change_appservice(&mut appservice);
     let homeserver = Homeserver::start(Options { appservice: Some(appservice), ..Options::default() }).await.unwrap();
     change(&directory, "http://127.0.0.1:1\n", &format!("{}\n", homeserver.url()));
+    let config = read(&directory, "config.yaml") + "\n" + more;
+    fs::write(directory.path().join("config.yaml"), config).unwrap();
     tokio::task::spawn_blocking(move || puppetgram(directory.path(), &["run"])).await.unwrap()
 }
 
@@ -389,4 +418,11 @@ async fn run_names_a_wrong_hs_token() {
 async fn run_names_a_wrong_domain() {
     let ended = first_start(|_| {}, "other.test").await;
     ended.expect_error("the homeserver calls itself sim.test", "`homeserver.domain: sim.test`");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_names_a_token_of_double_puppets_that_the_homeserver_does_not_know() {
+    let more = "double_puppet:\n  as_token: a-token-nobody-knows\n";
+    let ended = first_start_with(|_| {}, "sim.test", more).await;
+    ended.expect_error("does not know the token of `double_puppet`", "--double-puppet");
 }

@@ -57,11 +57,25 @@ impl Config {
             return Err(ConfigError::at("permissions", format!("`{key}` in `permissions` names nobody"))
                 .with_hint("use a user id (\"@anna:example.org\"), a domain (\"example.org\") or \"*\""));
         }
+        self.check_double_puppet()?;
         if !self.permissions.values().any(|level| *level >= Permission::User) {
             return Err(ConfigError::at("permissions", "nobody may use the bridge")
                 .with_hint("give at least one user or domain the level `user` in `permissions`"));
         }
         Ok(())
+    }
+
+    fn check_double_puppet(&self) -> Result<(), ConfigError> {
+        let key = "double_puppet.as_token";
+        match self.puppet_token() {
+            Some(token) if token == self.as_token() => {
+                Err(ConfigError::at(key, format!("`{key}` is that of the bridge itself"))
+                    .with_hint("choose another token: it belongs to a registration of its own"))
+            }
+            Some(token) if token.len() < 16 => Err(ConfigError::at(key, format!("`{key}` is too short for a secret"))
+                .with_hint("make it with `openssl rand -base64 32`")),
+            _ => Ok(()),
+        }
     }
 
     /// The secrets of the example file are known to everybody.

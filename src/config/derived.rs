@@ -49,7 +49,8 @@ impl Config {
             self.bot_user_id(),
             self.appservice.ghost_prefix.clone(),
         );
-        Ok(ClientOptions { ca_pem, concurrency: self.homeserver.concurrency.max(1), ..options })
+        let puppet_token = self.puppet_token().map(str::to_owned);
+        Ok(ClientOptions { ca_pem, puppet_token, concurrency: self.homeserver.concurrency.max(1), ..options })
     }
 
     /// Where the listener binds.
@@ -67,6 +68,11 @@ impl Config {
     /// What we show the homeserver.
     pub fn as_token(&self) -> &str {
         exposed(self.appservice.as_token.as_ref())
+    }
+
+    /// What we show the homeserver when we act as one of its users, if we may.
+    pub fn puppet_token(&self) -> Option<&str> {
+        self.double_puppet.as_token.as_ref().map(Secret::expose)
     }
 
     /// Largest transaction in bytes.

@@ -127,6 +127,12 @@ instagram:
   #ca_file: /path/to/ca.pem
   #media_hosts: []
 
+# What you do in the Instagram app is shown as done by your own Matrix account, with a second registration that lets the
+# bridge act as the users of this homeserver: choose a long random token, run `puppetgram register --double-puppet`,
+# and list that file in homeserver.yaml too.
+#double_puppet:
+#  as_token: something-long-and-random
+
 bridge:
   # Start of a command outside the management room.
   #command_prefix: "{command_prefix}"

@@ -8,7 +8,8 @@ use super::Config;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Registration {
     id: String,
-    url: String,
+    /// None where nothing is to be pushed.
+    url: Option<String>,
     as_token: String,
     hs_token: String,
     sender_localpart: String,
@@ -45,7 +46,7 @@ impl Registration {
         let exclusive = |regex: String| Namespace { exclusive: true, regex };
         Self {
             id: config.appservice.id.clone(),
-            url: config.appservice.address.as_str().trim_end_matches('/').to_owned(),
+            url: Some(config.appservice.address.as_str().trim_end_matches('/').to_owned()),
             as_token: config.as_token().to_owned(),
             hs_token: config.hs_token().to_owned(),
             sender_localpart: format!("{}-sender-{}", config.appservice.id, sender(config.as_token())),
@@ -62,6 +63,30 @@ impl Registration {
                 rooms: Vec::new(),
             },
         }
+    }
+
+    /// The registration for acting as the users of the homeserver. Nothing is pushed for it. None without a token for it.
+    pub fn double_puppet(config: &Config) -> Option<Self> {
+        let token = config.puppet_token()?;
+        let id = format!("{}-double-puppet", config.appservice.id);
+        let regex = format!("@.*:{}", escaped(config.domain().as_str()));
+        Some(Self {
+            sender_localpart: format!("{id}-sender-{}", sender(token)),
+            id,
+            url: None,
+            as_token: token.to_owned(),
+            // Never used: nobody is called.
+            hs_token: sender(&format!("{token} unused")),
+            rate_limited: false,
+            receive_ephemeral: false,
+            push_ephemeral: false,
+            device_management: false,
+            namespaces: Namespaces {
+                users: vec![Namespace { exclusive: false, regex }],
+                aliases: Vec::new(),
+                rooms: Vec::new(),
+            },
+        })
     }
 
     /// As YAML.

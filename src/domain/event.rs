@@ -138,6 +138,8 @@ pub struct RemoteThread {
     pub admins: Vec<RemoteUserId>,
     /// How far each member has read: the time of the last message.
     pub seen: Vec<(RemoteUserId, Timestamp)>,
+    /// The login has read everything and marked the thread as unread all the same; none when nothing is said of it.
+    pub marked_unread: Option<bool>,
     /// What is written now disappears once it is read.
     pub vanish_mode: bool,
     /// An admin has to let new members in.
@@ -157,6 +159,7 @@ impl RemoteThread {
             items: Vec::new(),
             admins: Vec::new(),
             seen: Vec::new(),
+            marked_unread: None,
             vanish_mode: false,
             approval_required: false,
         }

@@ -37,6 +37,8 @@ pub struct ClientOptions {
     pub domain: OwnedServerName,
     /// Our token.
     pub as_token: String,
+    /// Our token for acting as users of the homeserver that are not ours, if we may.
+    pub puppet_token: Option<String>,
     /// The bridge bot.
     pub bot: OwnedUserId,
     /// Start of the local part of every ghost, as `instagram_`.
@@ -64,6 +66,7 @@ impl ClientOptions {
             address,
             domain,
             as_token,
+            puppet_token: None,
             bot,
             ghost_prefix,
             concurrency: 16,
@@ -90,7 +93,7 @@ impl fmt::Debug for ClientOptions {
 pub enum Intent {
     /// The bridge bot.
     Bot,
-    /// A ghost.
+    /// A ghost, or a user of the homeserver as whom we may act.
     As(OwnedUserId),
 }
 
@@ -109,6 +112,7 @@ struct Inner {
     ghost_prefix: String,
     as_token: String,
     authorization: HeaderValue,
+    puppet_token: Option<(HeaderValue, String)>,
     timeout: Duration,
     media_timeout: Duration,
     permits: Semaphore,
@@ -139,6 +143,12 @@ pub(super) struct Answer {
 /// The content type of everything but media.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+fn bearer(token: &str) -> Result<HeaderValue, ClientError> {
+    let mut header = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ClientError::Token)?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
 /// How often one request is repeated because the homeserver said to wait.
 const RATE_LIMIT_REPEATS: u32 = 3;
 /// The longest such wait; a longer one is the caller's decision.
@@ -154,9 +164,11 @@ impl Client {
         if !matches!(address.scheme(), "http" | "https") || address.cannot_be_a_base() || address.query().is_some() {
             return Err(ClientError::Address);
         }
-        let mut authorization =
-            HeaderValue::try_from(format!("Bearer {}", options.as_token)).map_err(|_| ClientError::Token)?;
-        authorization.set_sensitive(true);
+        let authorization = bearer(&options.as_token)?;
+        let puppet_token = match options.puppet_token.clone() {
+            Some(token) => Some((bearer(&token)?, token)),
+            None => None,
+        };
         let concurrency = options.concurrency.max(1);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -167,6 +179,7 @@ impl Client {
                 ghost_prefix: options.ghost_prefix,
                 as_token: options.as_token,
                 authorization,
+                puppet_token,
                 timeout: options.timeout,
                 media_timeout: options.media_timeout,
                 permits: Semaphore::new(concurrency),
@@ -193,6 +206,11 @@ impl Client {
             || (user.server_name() == self.inner.domain && user.localpart().starts_with(&self.inner.ghost_prefix))
     }
 
+    /// Whether we may act as users of the homeserver that are not ours.
+    pub fn may_puppet(&self) -> bool {
+        self.inner.puppet_token.is_some()
+    }
+
     /// The homeserver's address as configured, without a slash at the end.
     pub(super) fn address(&self) -> &str {
         &self.inner.address
@@ -200,6 +218,19 @@ impl Client {
 
     pub(super) fn authorization(&self) -> HeaderValue {
         self.inner.authorization.clone()
+    }
+
+    /// The header for acting as users that are not ours, if we may.
+    pub(super) fn puppet_authorization(&self) -> Option<HeaderValue> {
+        self.inner.puppet_token.as_ref().map(|(header, _)| header.clone())
+    }
+
+    /// The token that acts as a user, and its header.
+    fn token_for(&self, user: Option<&UserId>) -> (&str, &HeaderValue) {
+        match &self.inner.puppet_token {
+            Some((header, token)) if user.is_some_and(|user| !self.is_ours(user)) => (token, header),
+            _ => (&self.inner.as_token, &self.inner.authorization),
+        }
     }
 
     /// For bodies that are streams, which [`Client::execute`] cannot repeat.
@@ -257,7 +288,7 @@ impl Client {
         let call = Call {
             method,
             url,
-            authorization: Some(self.authorization()),
+            authorization: Some(self.token_for(Some(user)).1.clone()),
             content_type: JSON,
             body: body.into(),
             timeout: self.inner.timeout,
@@ -286,10 +317,11 @@ impl Client {
     {
         let mut identity = AppserviceUserIdentity::default();
         identity.user_id = user;
+        let (token, authorization) = self.token_for(user);
         let request: http::Request<BytesMut> = request
             .try_into_http_request_with_identity(
                 &self.inner.address,
-                SendAccessToken::Appservice(&self.inner.as_token),
+                SendAccessToken::Appservice(token),
                 identity,
                 Cow::Borrowed(&self.inner.versions),
             )
@@ -298,7 +330,7 @@ impl Client {
         Ok(Call {
             method: parts.method,
             url: parts.uri.to_string(),
-            authorization: Some(self.authorization()),
+            authorization: Some(authorization.clone()),
             content_type: parts.headers.get(header::CONTENT_TYPE).cloned().unwrap_or(JSON),
             body: body.freeze(),
             timeout: self.inner.timeout,

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use http::Method;
-use ruma::{EventId, OwnedEventId, OwnedUserId, RoomId};
+use ruma::{EventId, OwnedEventId, OwnedUserId, RoomId, UserId};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
@@ -92,11 +92,12 @@ impl Client {
     /// none of them. Ghosts speak in order, so what was sent for these requests comes after it; others may have said a
     /// lot meanwhile.
     ///
-    /// Only our own users' events count: anybody may write our key into theirs.
+    /// Only events of our own users and of `puppets` count: anybody may write our key into theirs.
     pub async fn find_sent(
         &self,
         room: &RoomId,
         requests: &[RequestId],
+        puppets: &[&UserId],
     ) -> Result<HashMap<RequestId, OwnedEventId>, HomeserverError> {
         let mut found = HashMap::new();
         let mut from: Option<String> = None;
@@ -117,13 +118,14 @@ impl Client {
                 let Ok(event) = serde_json::from_str::<PageEvent>(event.get()) else { continue };
                 let Some(request) = event.content.request else { continue };
                 let request = RequestId::new(request);
-                if !self.is_ours(&event.sender) {
+                let is_ours = self.is_ours(&event.sender);
+                if !is_ours && !puppets.contains(&&*event.sender) {
                     continue;
                 }
                 if requests.contains(&request) {
                     found.insert(request, event.event_id);
                 } else {
-                    was_passed |= event.sender != self.bot();
+                    was_passed |= is_ours && event.sender != self.bot();
                 }
             }
             match page.end {

@@ -100,6 +100,11 @@ pub enum SelfTestError {
         "the homeserver sends another hs_token than ours: install this bridge's registration.yaml on the homeserver, unchanged, and restart it"
     )]
     WrongHsToken,
+    /// The registration for acting as users is not loaded, or holds another token.
+    #[error(
+        "the homeserver does not know the token of `double_puppet`: run `puppetgram register --double-puppet --force`, list that file in homeserver.yaml too (Synapse: `app_service_config_files`) and restart the homeserver; or remove `double_puppet` from the configuration"
+    )]
+    UnknownPuppetToken,
     /// Another program answers in our place.
     #[error(
         "what the homeserver reaches at the `url` in its registration.yaml is not this bridge (it answers {status}): correct `appservice.address` and the port, then install the registration.yaml anew and restart the homeserver"
@@ -121,6 +126,7 @@ impl Client {
         self.expect_homeserver().await?;
         self.expect_domain().await?;
         self.expect_bot().await?;
+        self.expect_puppet_token().await?;
         self.ping(registration_id).await
     }
 
@@ -203,6 +209,21 @@ impl Client {
             Ok(_) => Ok(()),
             Err(HomeserverError::Forbidden(_)) => Err(not_covered()),
             Err(HomeserverError::Refused { errcode, .. }) if errcode == "M_EXCLUSIVE" => Err(not_covered()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Client {
+    /// Whether the homeserver knows the token with which we act as its users, if we have one.
+    async fn expect_puppet_token(&self) -> Result<(), SelfTestError> {
+        let Some(authorization) = self.puppet_authorization() else { return Ok(()) };
+        let call = Call { authorization: Some(authorization), ..self.build(None, whoami::v3::Request::new())? };
+        let unknown =
+            |error: &HomeserverError| matches!(error, HomeserverError::UnknownToken | HomeserverError::Forbidden(_));
+        match self.execute(call).await {
+            Ok(_) => Ok(()),
+            Err(error) if unknown(&error) => Err(SelfTestError::UnknownPuppetToken),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,8 +1,9 @@
 //! Our users: registering them and giving them names and pictures.
 
 use ruma::{
-    MxcUri, UserId,
-    api::client::{account::register, profile::set_profile_field},
+    MxcUri, RoomId, UserId,
+    api::client::{account::register, config::set_room_account_data, profile::set_profile_field},
+    events::marked_unread::MarkedUnreadEventContent,
     profile::ProfileFieldValue,
 };
 
@@ -27,6 +28,14 @@ impl Client {
     /// Sets the display name of one of our users, in all its rooms.
     pub async fn set_displayname(&self, user: &UserId, name: &str) -> Result<(), HomeserverError> {
         self.set_profile(user, ProfileFieldValue::DisplayName(name.to_owned())).await
+    }
+
+    /// Marks a room as unread, or no longer, in what a user has stored about it.
+    pub async fn set_marked_unread(&self, user: &UserId, room: &RoomId, unread: bool) -> Result<(), HomeserverError> {
+        let content = MarkedUnreadEventContent::new(unread);
+        let request = set_room_account_data::v3::Request::new(user.to_owned(), room.to_owned(), &content);
+        let request = request.map_err(|error| HomeserverError::Malformed(error.to_string()))?;
+        self.call(user, request).await.map(drop)
     }
 
     /// Sets the picture of one of our users, in all its rooms.

@@ -246,9 +246,19 @@ pub(super) fn to_thread(thread: &WireThread) -> RemoteThread {
             .iter()
             .filter_map(|seen| Some((RemoteUserId::new(&seen.user_id), Timestamp(seen.timestamp_us? / 1000))))
             .collect(),
+        marked_unread: marked_unread(thread),
         vanish_mode: thread.vanish_mode,
         approval_required: thread.approval_required,
     }
+}
+
+/// A thread is unread because of its last item, or because the account says so after reading that.
+fn marked_unread(thread: &WireThread) -> Option<bool> {
+    let viewer = thread.viewer_id.as_ref()?;
+    let own = thread.last_seen.iter().find(|seen| seen.user_id == *viewer)?;
+    let newest = thread.items.iter().max_by_key(|item| item.timestamp_us)?;
+    let is_read = own.item_id.as_ref() == Some(&newest.item_id) || newest.user_id.as_ref() == Some(viewer);
+    is_read.then_some(thread.unread?)
 }
 
 fn to_picture(image: &Image) -> Picture {

@@ -22,6 +22,7 @@ use crate::domain::notice::Notice;
 use crate::domain::record::{InboxRow, Mapping, Portal, Settlement};
 use crate::lane::{StepError, Stop};
 use crate::network::Target;
+use crate::portal::puppet;
 use crate::runtime;
 
 /// An event of a room, as far as it matters here.
@@ -152,6 +153,9 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         return Err(StepError::Refuse(Notice::new("An event could not be read and was not bridged.")));
     };
     let portal = bridge.store.portal_of_room(&event.room_id).await?;
+    if portal.is_some() && puppet::has_sent(bridge, &event).await? {
+        return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
+    }
     let is_message = match event.kind.as_str() {
         "m.room.message" => !command::is_command(bridge, &event),
         "m.sticker" | "m.poll.start" | "org.matrix.msc3381.poll.start" => true,

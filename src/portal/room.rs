@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ruma::{OwnedUserId, RoomId};
 use serde_json::{Value, json};
 
-use super::{ghost, request};
+use super::{ghost, puppet, request};
 use crate::bridge::Bridge;
 use crate::domain::event::{RemoteThread, RemoteUser};
 use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
@@ -322,6 +322,9 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
         let content = json!({"name": name});
         bridge.matrix.set_state(&Intent::Bot, &room, "m.room.name", "", &content, None).await?;
         portal.name = name;
+    }
+    if let Some(unread) = thread.marked_unread {
+        puppet::mark_unread(bridge, &portal, login, unread).await?;
     }
     if thread.is_group && !thread.users.is_empty() {
         update_members(bridge, login, &thread.users, &room, &mut portal).await?;

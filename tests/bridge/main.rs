@@ -13,6 +13,7 @@ mod items;
 mod kinds;
 mod media;
 mod mutations;
+mod puppets;
 mod text;
 #[expect(dead_code, reason = "the crash tests use the rest")]
 mod world;

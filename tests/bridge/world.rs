@@ -44,7 +44,11 @@ impl World {
     pub(crate) async fn start_logged_out(setup: &Setup) -> Self {
         let sim = Sim::start(SimOptions { retention: setup.retention, ..SimOptions::default() }).await.unwrap();
         let port = free_port();
-        let appservice = Appservice { url: Some(format!("http://127.0.0.1:{port}")), ..Appservice::default() };
+        let appservice = Appservice {
+            url: Some(format!("http://127.0.0.1:{port}")),
+            puppet_token: Some("a-token-for-double-puppets".to_owned()),
+            ..Appservice::default()
+        };
         let options = Options {
             appservice: Some(appservice),
             first_retry: Duration::from_millis(200),

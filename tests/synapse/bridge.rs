@@ -22,12 +22,25 @@ impl Bridge {
         let bridge =
             Self { directory: tempfile::tempdir().unwrap(), port: xtask::servers::free_port().unwrap(), child: None };
         fs::write(bridge.registration(), registration(bridge.port)).unwrap();
+        fs::write(bridge.puppet_registration(), PUPPET_REGISTRATION).unwrap();
         bridge
     }
 
     /// The file Synapse reads.
     pub(crate) fn registration(&self) -> PathBuf {
         self.directory.path().join("registration.yaml")
+    }
+
+    /// The file by which Synapse lets the bridge act as its users.
+    pub(crate) fn puppet_registration(&self) -> PathBuf {
+        self.directory.path().join("double-puppet.yaml")
+    }
+
+    /// From the next start on the bridge acts as its users.
+    pub(crate) fn allow_puppets(&self) {
+        let path = self.directory.path().join("config.yaml");
+        let config = fs::read_to_string(&path).unwrap();
+        fs::write(path, config + "double_puppet:\n  as_token: token_of_the_puppets\n").unwrap();
     }
 
     /// Writes the config.
@@ -87,6 +100,21 @@ impl Drop for Bridge {
         self.kill();
     }
 }
+
+/// What `puppetgram register --double-puppet` writes for this server.
+const PUPPET_REGISTRATION: &str = r#"
+id: instagram-double-puppet
+url: null
+as_token: "token_of_the_puppets"
+hs_token: "token_nobody_uses"
+sender_localpart: "puppets_sender_nobody_uses"
+rate_limited: false
+namespaces:
+  users:
+    - {exclusive: false, regex: "@.*:synapse\\.test"}
+  aliases: []
+  rooms: []
+"#;
 
 fn registration(port: u16) -> String {
     let domain = SERVER_NAME.replace('.', r"\\.");

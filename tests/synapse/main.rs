@@ -21,7 +21,7 @@ use crate::world::World;
 
 type Scenario = for<'a> fn(&'a mut World) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-const SCENARIOS: [(&str, Scenario); 8] = [
+const SCENARIOS: [(&str, Scenario); 9] = [
     ("one_chat_goes_both_ways", |world| Box::pin(scenarios::one_chat_goes_both_ways(world))),
     ("everything_people_say_and_do_becomes_what_the_table_says", |world| Box::pin(scenarios::everything(world))),
     ("five_hundred_messages_each_way_in_one_chat", |world| Box::pin(scenarios::many_messages(world, 1, 500))),
@@ -30,6 +30,7 @@ const SCENARIOS: [(&str, Scenario); 8] = [
     ("synapse_away_for_20_seconds", |world| Box::pin(scenarios::synapse_away(world, 20))),
     ("synapse_away_for_120_seconds", |world| Box::pin(scenarios::synapse_away(world, 120))),
     ("the_login_survives_a_restart_of_everything", |world| Box::pin(scenarios::restart_of_everything(world))),
+    ("what_the_user_does_in_the_app_is_done_by_their_own_account", |world| Box::pin(scenarios::own_account(world))),
 ];
 
 fn main() -> ExitCode {

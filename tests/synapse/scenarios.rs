@@ -163,3 +163,34 @@ pub(crate) async fn everything(world: &mut World) {
     assert_eq!(made.len(), expected.len(), "the table has lines that are no more");
     eprintln!("{} lines as in the table", made.len());
 }
+
+/// With a second registration, what Anna does in the app is done by her own account, and nothing goes back.
+pub(crate) async fn own_account(world: &mut World) {
+    let chat = world.chat().await;
+    world.bridge.kill();
+    world.bridge.allow_puppets();
+    world.bridge.start();
+    world.bridge.wait_until_ready().await;
+    let own = world.sim.send_text(world.anna_account.pk, &chat.thread, "from my phone").unwrap();
+    let item = world.sim.send_text(chat.other.pk, &chat.thread, "seen").unwrap();
+    world.sim.react(world.anna_account.pk, &chat.thread, &item, Some("👍")).unwrap();
+    world.sim.mark_seen(world.anna_account.pk, &chat.thread, &item).unwrap();
+    world.sim.edit(world.anna_account.pk, &chat.thread, &own, "from my own phone").unwrap();
+    world.sim.send_text(chat.other.pk, &chat.thread, "end").unwrap();
+    world.expect_on_matrix(&chat, &["first", "seen", "end"].map(str::to_owned)).await;
+    let anna = world.anna.user_id().to_owned();
+    let events = world.anna.history(&chat.room).await.unwrap();
+    let of_anna = events.iter().filter(|event| event["sender"] == anna.as_str() && event["state_key"].is_null());
+    let kinds: Vec<&str> = of_anna.clone().filter_map(|event| event["type"].as_str()).collect();
+    assert_eq!(kinds, ["m.room.message", "m.reaction", "m.room.message"]);
+    assert!(of_anna.clone().any(|event| event["content"]["m.new_content"]["body"] == "from my own phone"));
+    let seen = events.iter().find(|event| event["content"]["body"] == "seen").unwrap()["event_id"].clone();
+    let read = |all: &xtask::matrix::Seen| {
+        let receipts = all.ephemeral(&chat.room).iter();
+        let id = seen.as_str().unwrap_or_default();
+        receipts.into_iter().any(|event| event["content"][id]["m.read"][&anna].is_object()).then_some(())
+    };
+    world.anna.wait_for(DEADLINE, read).await.unwrap();
+    world.anna.send(&chat.room, "out").await.unwrap();
+    world.expect_on_instagram(&chat, &["from my own phone", "out"].map(str::to_owned)).await;
+}

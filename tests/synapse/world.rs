@@ -37,7 +37,7 @@ impl World {
         let sim = Sim::start(SimOptions::default()).await.unwrap();
         let anna_account = sim.create_account("anna.alm", "Anna Alm").unwrap();
         let mut bridge = Bridge::prepare();
-        let synapse = Synapse::start(&[bridge.registration()]).await.unwrap();
+        let synapse = Synapse::start(&[bridge.registration(), bridge.puppet_registration()]).await.unwrap();
         synapse.register_user("anna", "secret").await.unwrap();
         let anna = Client::login(&synapse.url(), "anna", "secret").await.unwrap();
         bridge.configure(&sim, &synapse.url());

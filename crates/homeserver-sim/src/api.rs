@@ -74,6 +74,10 @@ fn accounts() -> Router<Shared> {
         .route("/_matrix/client/v3/profile/{user}", get(user::profile))
         .route("/_matrix/client/v3/profile/{user}/{field}", get(user::profile_field).put(user::set_profile_field))
         .route("/_matrix/client/v3/user/{user}/account_data/{kind}", get(user::data).put(user::set_data))
+        .route(
+            "/_matrix/client/v3/user/{user}/rooms/{room}/account_data/{kind}",
+            get(user::room_data).put(user::set_room_data),
+        )
         .route("/_matrix/client/v3/user/{user}/filter", post(user::filter))
         .route("/_matrix/client/v1/appservice/{id}/ping", post(user::ping_appservice))
 }

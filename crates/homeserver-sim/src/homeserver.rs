@@ -227,6 +227,11 @@ impl Homeserver {
             .map_err(|error| anyhow::anyhow!(error.error))
     }
 
+    /// What a user has stored about a room.
+    pub fn room_data(&self, room: &str, user: &str, kind: &str) -> Option<Value> {
+        self.sim.world().accounts.get(user)?.data.get(&format!("{room}/{kind}")).cloned()
+    }
+
     /// The event that a user has read up to.
     pub fn receipt_of(&self, room: &str, user: &str) -> Option<String> {
         self.sim.world().rooms.get(room)?.receipts.get(user).map(|(event, _)| event.to_string())

@@ -86,6 +86,7 @@ impl From<Arguments> for Options {
             id: arguments.appservice_id,
             url: arguments.appservice_url,
             as_token,
+            puppet_token: None,
             hs_token: arguments.hs_token,
             sender_localpart: arguments.sender_localpart,
             bot: arguments.bot,

@@ -44,6 +44,8 @@ pub struct Appservice {
     pub url: Option<String>,
     /// The token it shows us.
     pub as_token: String,
+    /// The token with which it may act as every local user, if any: that of a second registration.
+    pub puppet_token: Option<String>,
     /// The token we show it.
     pub hs_token: String,
     /// Local part of the user that the token stands for.
@@ -64,6 +66,7 @@ impl Default for Appservice {
             id: "instagram".to_owned(),
             url: None,
             as_token: "as_token".to_owned(),
+            puppet_token: None,
             hs_token: "hs_token".to_owned(),
             sender_localpart: "instagram_sender".to_owned(),
             bot: "instagrambot".to_owned(),

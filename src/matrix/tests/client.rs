@@ -71,7 +71,7 @@ async fn what_was_sent_is_found_again_and_a_forged_request_id_is_not() {
     }
     let last = send(&client, &Intent::Bot, &room, "v1.last").await.unwrap();
     let wanted = ["v1.first", "v1.last", "v1.forged", "v1.never"].map(RequestId::new);
-    let found = client.find_sent(&room, &wanted).await.unwrap();
+    let found = client.find_sent(&room, &wanted, &[]).await.unwrap();
     assert_eq!(found.len(), 2);
     assert_eq!(found[&RequestId::new("v1.first")], first);
     assert_eq!(found[&RequestId::new("v1.last")], last);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ruma::{OwnedEventId, OwnedRoomId};
+use ruma::{OwnedEventId, OwnedRoomId, UserId};
 use serde_json::Value;
 
 use super::media::{self, Carried};
@@ -12,7 +12,7 @@ use crate::domain::record::{Effect, InboxRow, Intended, Mapping, OutboxState, Re
 use crate::failpoint;
 use crate::lane::{StepError, Stop};
 use crate::matrix::Intent;
-use crate::portal::room;
+use crate::portal::{puppet, room};
 use crate::runtime;
 
 /// What is to be done for a row.
@@ -152,10 +152,11 @@ async fn perform(bridge: &Bridge, planned: &Planned) -> Result<OwnedEventId, Ste
         }
         Action::Redact(event) => bridge.matrix.redact(intent, room, event, request, None).await,
     };
-    if let (Err(error), Intent::As(_)) = (&sent, intent)
+    if let (Err(error), Intent::As(user)) = (&sent, intent)
         && !error.is_transient()
     {
         room::doubt_member(bridge, planned.portal, &planned.sender).await?;
+        puppet::doubt(bridge, room, user);
     }
     let event = sent?;
     failpoint::hit("to-matrix-after-send");
@@ -185,7 +186,12 @@ async fn intend(bridge: &Bridge, plans: &[Plan]) -> Result<HashMap<RequestId, Ow
         }
     }
     for (room, requests) in doubtful {
-        known.extend(bridge.matrix.find_sent(room, &requests).await?);
+        let senders = planned.iter().filter_map(|(_, _, event)| match &event.intent {
+            Intent::As(user) if event.room == *room => Some(&**user),
+            _ => None,
+        });
+        let puppets: Vec<&UserId> = senders.filter(|user| !bridge.matrix.is_ours(user)).collect();
+        known.extend(bridge.matrix.find_sent(room, &requests, &puppets).await?);
     }
     Ok(known)
 }

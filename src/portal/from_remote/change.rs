@@ -45,8 +45,7 @@ async fn edit(
 ) -> Result<(), StepError> {
     let facts = message::facts(heard.bridge, &heard.portal, item).await?;
     let parts = to_matrix(item, &facts);
-    let author = message::author(heard, item).await?;
-    let foreign = message::is_of_matrix_user(heard, item, &shown[0].event).await?;
+    let (author, may_edit) = message::editor(heard, item, &shown[0].event).await?;
     let Some(room) = heard.portal.room.clone() else { return Ok(()) };
     let sender = item.sender.as_ref().map_or("", RemoteUserId::as_str);
     // Events that take the place of others of another kind come after those.
@@ -56,7 +55,7 @@ async fn edit(
         let before = shown.iter().find(|mapping| mapping.part == part);
         let (content, outcome) = match before {
             // Only its author may edit an event: what was edited in the app then follows as an answer to it.
-            Some(before) if foreign => (correction(content, &before.event), Outcome::Nothing),
+            Some(before) if !may_edit => (correction(content, &before.event), Outcome::Nothing),
             // Media do not change; what has come in place of a placeholder is a new event.
             Some(_) if media.is_some() && item.kind == shown_kind => continue,
             Some(before) if media.is_none() => (replacement(content, &before.event), Outcome::Nothing),

@@ -14,7 +14,7 @@ use crate::domain::record::{InboxRow, Origin, Portal};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
-use crate::portal::{ephemeral, ghost, room};
+use crate::portal::{ephemeral, ghost, puppet, room};
 use crate::runtime;
 
 /// Loads the facts, makes sure that room and sender exist, and converts.
@@ -42,7 +42,7 @@ pub(super) async fn prepare(
     }
     let Some(room) = portal.room.clone() else { return Err(StepError::Later("room")) };
     let intent = match &item.sender {
-        Some(sender) => Intent::As(room::ensure_member(bridge, &portal, login, sender).await?),
+        Some(sender) => Intent::As(speaker(bridge, row, &portal, login, sender).await?),
         None => Intent::Bot,
     };
     if let (Intent::As(user), false) = (&intent, row.origin == Origin::History) {
@@ -70,6 +70,23 @@ pub(super) async fn prepare(
         })
         .collect();
     Ok(Plan { events, ..Plan::nothing(row) })
+}
+
+/// Who says what a person said: their own account, else their ghost. In history it is always the ghost, since the user
+/// comes into that room at its end.
+pub(super) async fn speaker(
+    bridge: &Arc<Bridge>,
+    row: &InboxRow,
+    portal: &Portal,
+    login: &LoginId,
+    sender: &RemoteUserId,
+) -> Result<OwnedUserId, StepError> {
+    if row.origin != Origin::History
+        && let Some(user) = puppet::in_room(bridge, portal, sender).await?
+    {
+        return Ok(user);
+    }
+    room::ensure_member(bridge, portal, login, sender).await
 }
 
 /// The media of an event, and where they can be asked for again.
@@ -103,22 +120,21 @@ pub(super) fn digest(bridge: &Bridge, item: &Item) -> String {
     request_id::digest_of_content(bridge.config.secret_key(), &item.content.words())
 }
 
-/// Who an item's events come from: the sender's ghost, which has to be in the room.
-pub(super) async fn author(heard: &Heard<'_>, item: &Item) -> Result<Intent, StepError> {
-    let Some(sender) = &item.sender else { return Ok(Intent::Bot) };
-    Ok(Intent::As(room::ensure_member(heard.bridge, &heard.portal, &heard.login, sender).await?))
-}
-
-/// Whether an item of this sender may stand in the room under the user's own Matrix account, which nobody else can
-/// edit.
-pub(super) async fn is_of_matrix_user(heard: &Heard<'_>, item: &Item, event: &EventId) -> Result<bool, StepError> {
-    let Some(sender) = &item.sender else { return Ok(false) };
-    if heard.bridge.store.login(&LoginId::new(sender.as_str())).await?.is_none() {
-        return Ok(false);
+/// Who changes an event that shows an item, and whether they may: only its author can, and what a user has written in
+/// Matrix is their own.
+pub(super) async fn editor(heard: &Heard<'_>, item: &Item, event: &EventId) -> Result<(Intent, bool), StepError> {
+    let Some(sender) = &item.sender else { return Ok((Intent::Bot, true)) };
+    let (bridge, portal) = (heard.bridge, &heard.portal);
+    if let (Some(_), Some(room)) = (bridge.store.login(&LoginId::new(sender.as_str())).await?, &portal.room)
+        && let Some(author) = bridge.matrix.author(room, event).await?
+        && !bridge.matrix.is_ours(&author)
+    {
+        if puppet::in_room(bridge, portal, sender).await?.as_ref() == Some(&author) {
+            return Ok((Intent::As(author), true));
+        }
+        return Ok((Intent::As(room::ensure_member(bridge, portal, &heard.login, sender).await?), false));
     }
-    let Some(room) = &heard.portal.room else { return Ok(false) };
-    let author = heard.bridge.matrix.author(room, event).await?;
-    Ok(author.is_some_and(|author| !heard.bridge.matrix.is_ours(&author)))
+    Ok((Intent::As(room::ensure_member(bridge, portal, &heard.login, sender).await?), true))
 }
 
 /// Whether the item is what a user is sending into this very room: another login in the group heard it before the send

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Action, Heard, Outcome, Plan, Planned};
+use super::{Action, Heard, Outcome, Plan, Planned, message};
 use crate::domain::convert::emoji;
 use crate::domain::event::ItemReaction;
 use crate::domain::ids::{ClientContext, ItemId, LoginId, RemoteUserId, Timestamp};
@@ -11,7 +11,6 @@ use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::portal::echo::{Deed, Echoes};
-use crate::portal::room;
 
 /// How often a reaction waits for its item to be mapped: our own send may not be settled yet.
 const PATIENCE: i64 = 5;
@@ -93,7 +92,7 @@ async fn show(
     plan: &mut Plan,
 ) -> Result<(), StepError> {
     let Some(room) = heard.portal.room.clone() else { return Ok(()) };
-    let user = room::ensure_member(heard.bridge, &heard.portal, &heard.login, sender).await?;
+    let user = message::speaker(heard.bridge, heard.row, &heard.portal, &heard.login, sender).await?;
     let key = emoji::shown(emoji);
     let request = request_id::row_transaction(&heard.row.dedup_key, "react", plan.events.len());
     plan.events.push(Planned {

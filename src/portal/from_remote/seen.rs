@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use super::{Heard, Plan};
-use crate::domain::ids::{ItemId, RemoteUserId, Timestamp};
+use crate::domain::ids::{ItemId, LoginId, RemoteUserId, Timestamp};
 use crate::lane::StepError;
-use crate::portal::ghost;
+use crate::portal::{ghost, puppet};
 
 /// Receipts are worth no more than this of a lane's time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Moves the receipt of a reader to the last message that they have read, if that is news.
 ///
-/// The account's own receipts (from another device) are shown by its ghost once that is in the room.
+/// The account's own receipts, from another device, are shown by the user's own Matrix account, else by its ghost once
+/// that is in the room.
 pub(super) async fn advanced(
     heard: &Heard<'_>,
     reader: &RemoteUserId,
@@ -32,10 +33,19 @@ pub(super) async fn advanced(
     };
     let (Some(mapping), Some(room)) = (mapping, &portal.room) else { return Ok(plan) };
     let known = bridge.store.read_position(portal.id, reader).await?;
-    if known.is_some_and(|known| known >= mapping.at) || !portal.members.contains(reader) {
+    if known.is_some_and(|known| known >= mapping.at) {
         return Ok(plan);
     }
-    let user = ghost::user_id(bridge, reader);
+    let user = match puppet::in_room(bridge, portal, reader).await? {
+        Some(user) => {
+            // Before it is shown: the homeserver tells us of it, and it must not go back to Instagram.
+            bridge.store.advance_read(portal.id, reader, mapping.at).await?;
+            puppet::mark_unread(bridge, portal, &LoginId::new(reader.as_str()), false).await?;
+            user
+        }
+        None if portal.members.contains(reader) => ghost::user_id(bridge, reader),
+        None => return Ok(plan),
+    };
     let shown = tokio::time::timeout(PATIENCE, bridge.matrix.send_receipt(&user, room, &mapping.event)).await;
     if let Ok(Err(error)) = &shown {
         // A receipt that is lost is made good by the next one.

@@ -85,6 +85,14 @@ where
                 };
                 Ok(Self { user, device: String::new(), is_appservice: true, at: parameters.ts })
             }
+            Some(appservice) if appservice.puppet_token.as_ref() == Some(&token) => {
+                let parameters = parameters(parts)?;
+                let user = match parameters.user_id {
+                    Some(user) => sim.world().local_user(&user)?,
+                    None => format!("@puppets:{}", sim.options.server_name).into(),
+                };
+                Ok(Self { user, device: String::new(), is_appservice: true, at: parameters.ts })
+            }
             _ => {
                 let (user, device) = sim.world().user_of_token(&token)?;
                 Ok(Self { user, device, is_appservice: false, at: None })

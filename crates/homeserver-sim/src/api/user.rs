@@ -190,6 +190,23 @@ pub(super) async fn set_data(
     Ok(Json(json!({})))
 }
 
+pub(super) async fn room_data(
+    state: State<Arc<Sim>>,
+    Path((user, room, kind)): Path<(String, String, String)>,
+    requester: Requester,
+) -> Answer<Json<Value>> {
+    data(state, Path((user, format!("{room}/{kind}"))), requester).await
+}
+
+pub(super) async fn set_room_data(
+    state: State<Arc<Sim>>,
+    Path((user, room, kind)): Path<(String, String, String)>,
+    requester: Requester,
+    body: Bytes,
+) -> Answer<Json<Value>> {
+    set_data(state, Path((user, format!("{room}/{kind}"))), requester, body).await
+}
+
 /// Filters are accepted and not applied: what they would leave out does no harm to a test client.
 pub(super) async fn filter(_: Requester) -> Json<Value> {
     Json(json!({ "filter_id": "0" }))

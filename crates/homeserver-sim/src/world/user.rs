@@ -89,6 +89,13 @@ impl World {
         }
     }
 
+    /// A user of this server as whom an application service acts whose namespace is everybody.
+    pub(crate) fn local_user(&self, user: &str) -> Answer<Arc<str>> {
+        let known = self.accounts.get_key_value(user).map(|(user, _)| user.clone());
+        known
+            .ok_or_else(|| MatrixError::forbidden(format!("Application service has not registered this user ({user})")))
+    }
+
     /// Changes a profile and shows the change in every room, as homeservers do.
     pub(crate) fn set_profile(&mut self, user: &Arc<str>, change: impl FnOnce(&mut Account), now: i64) -> Answer<()> {
         let account = self.accounts.get_mut(user).ok_or_else(|| MatrixError::not_found("Unknown user"))?;
