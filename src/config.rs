@@ -272,10 +272,9 @@ pub struct Bridging {
     pub history_pause: Span,
     /// Rooms made in an hour; more have to wait.
     pub rooms_per_hour: usize,
-    /// How a relayed text reads; `{name}` and `{text}` are filled in.
-    pub relay_text: String,
-    /// What follows a relayed file; `{name}` is filled in.
-    pub relay_file: String,
+    /// How what is relayed reads, by type of message: `{name}` and `{text}` are filled in; files have no text, a line
+    /// follows them. Types that are not named have the usual format.
+    pub relay_formats: BTreeMap<String, String>,
     /// What becomes of message requests: `ignore`, `digest` (you are told of them) or `room`.
     pub message_requests: Requests,
 }
@@ -292,8 +291,7 @@ impl Default for Bridging {
             history_messages: 50,
             history_pause: Span::seconds(2),
             rooms_per_hour: 100,
-            relay_text: "{name}: {text}".into(),
-            relay_file: "({name} sent this)".into(),
+            relay_formats: derived::relay_formats(),
             message_requests: Requests::Room,
         }
     }

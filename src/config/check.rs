@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
-use super::derived::decode_key;
+use super::derived::{RELAY_FORMATS, RELAYED_WORDS, decode_key};
 use super::{Appservice, Config, ConfigError, Instagram, Permission, Proxy, permission};
 
 /// The largest transaction a homeserver makes of ordinary events: 100 events of 64 KiB, and what stands around them.
@@ -113,9 +113,20 @@ impl Config {
             return Err(ConfigError::at("bridge.command_prefix", "`bridge.command_prefix` must be one word")
                 .with_hint("the usual one is \"!ig\""));
         }
-        if !self.bridge.relay_text.contains("{text}") {
-            return Err(ConfigError::at("bridge.relay_text", "`bridge.relay_text` leaves out what was said")
-                .with_hint("use {name} and {text} in it"));
+        for (kind, format) in &self.bridge.relay_formats {
+            let key = format!("bridge.relay_formats.{kind}");
+            if !RELAY_FORMATS.iter().any(|(known, _)| known == kind) {
+                let known: Vec<&str> = RELAY_FORMATS.iter().map(|(known, _)| *known).collect();
+                return Err(ConfigError::at(
+                    "bridge.relay_formats",
+                    format!("`{key}` is no type of message that is relayed"),
+                )
+                .with_hint(format!("there are {}", known.join(", "))));
+            }
+            if RELAYED_WORDS.contains(&kind.as_str()) && !format.contains("{text}") {
+                return Err(ConfigError::at("bridge.relay_formats", format!("`{key}` leaves out what was said"))
+                    .with_hint("use {name} and {text} in it"));
+            }
         }
         not_zero("bridge.max_characters", self.bridge.max_characters)
     }

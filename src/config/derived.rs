@@ -1,5 +1,6 @@
 //! What the parts of the bridge ask of the configuration, in their own types. `check.rs` makes the answers safe.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use data_encoding::BASE64;
@@ -8,6 +9,26 @@ use ruma::{OwnedUserId, ServerName, UserId};
 use super::{Config, ConfigError, Instagram, Permission, Secret, permission};
 use crate::matrix::ClientOptions;
 use crate::store::SealKey;
+
+/// How messages read when they are relayed, unless the configuration says otherwise.
+pub(super) const RELAY_FORMATS: [(&str, &str); 8] = [
+    ("m.text", "{name}: {text}"),
+    ("m.notice", "{name}: {text}"),
+    ("m.emote", "* {name} {text}"),
+    ("m.image", "({name} sent this picture)"),
+    ("m.sticker", "({name} sent this sticker)"),
+    ("m.video", "({name} sent this video)"),
+    ("m.audio", "({name} sent this recording)"),
+    ("m.file", "({name} sent this file)"),
+];
+
+/// The same as the configuration has it.
+pub(super) fn relay_formats() -> BTreeMap<String, String> {
+    RELAY_FORMATS.iter().map(|(kind, format)| ((*kind).to_owned(), (*format).to_owned())).collect()
+}
+
+/// Types whose relayed messages are words.
+pub(super) const RELAYED_WORDS: [&str; 3] = ["m.text", "m.notice", "m.emote"];
 
 impl Config {
     /// The server name of the homeserver.
@@ -108,6 +129,13 @@ impl Config {
     /// Characters Instagram takes in one message.
     pub fn max_characters(&self) -> usize {
         self.bridge.max_characters.max(1)
+    }
+
+    /// How a message of a type reads when it is relayed.
+    pub fn relay_format(&self, kind: &str) -> &str {
+        let usual =
+            || RELAY_FORMATS.iter().find(|(name, _)| *name == kind).map_or("{name}: {text}", |(_, usual)| usual);
+        self.bridge.relay_formats.get(kind).map_or_else(usual, String::as_str)
     }
 
     /// Whether `m.notice` goes to Instagram.

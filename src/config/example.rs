@@ -1,5 +1,6 @@
 //! The text of a configuration: with placeholders it is `config.example.yaml`, with values it is what `init` writes.
 
+use super::derived::RELAY_FORMATS;
 use super::{Bridging, Instagram, Logging, Media};
 
 /// What has no default.
@@ -153,9 +154,9 @@ bridge:
   #rooms_per_hour: {rooms_per_hour}
   # Message requests: `ignore` (until they are accepted in the app), `digest` (you are told of them) or `room`.
   #message_requests: room
-  # How reads what is relayed for people without a login, and what follows their files.
-  #relay_text: "{relay_text}"
-  #relay_file: "{relay_file}"
+  # How reads what is relayed for people without a login, by type of message; a line follows their files.
+  #relay_formats:
+{relay_formats}
 
 media:
   # Largest files in bytes, from Instagram and to Instagram.
@@ -204,14 +205,18 @@ logging:
         history_messages = bridge.history_messages,
         history_pause = bridge.history_pause,
         rooms_per_hour = bridge.rooms_per_hour,
-        relay_text = bridge.relay_text,
-        relay_file = bridge.relay_file,
+        relay_formats = relay_formats(),
         max_download = media.max_download,
         max_upload = media.max_upload,
         redact_after = media.redact_after,
         link_lifetime = media.link_lifetime,
         level = logging.level,
     )
+}
+
+fn relay_formats() -> String {
+    let lines = RELAY_FORMATS.iter().map(|(kind, format)| format!("    #{kind}: {}", serde_json::Value::from(*format)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A text as YAML: in quotation marks when it could mean something else without them.

@@ -35,8 +35,9 @@ fn every_default_in_the_example_is_the_default() {
     let uncommented: String = text(&answers())
         .lines()
         .map(|line| {
-            let is_default = line.starts_with("  #")
-                && !line.starts_with("  # ")
+            let is_default = line.starts_with("  ")
+                && line.trim_start().starts_with('#')
+                && !line.trim_start().starts_with("# ")
                 && !alternatives.iter().any(|key| line.contains(key));
             let line = if is_default { line.replacen('#', "", 1) } else { line.to_owned() };
             line + "\n"
@@ -89,6 +90,8 @@ fn each_mistake_has_a_place_and_a_cure() {
         ("#jitter: 0.3", "jitter: -1", "between 0 and 10"),
         ("#notices: true", "notices: perhaps", "`notices` must be true or false"),
         ("#command_prefix: \"!ig\"", "command_prefix: \"! ig\"", "must be one word"),
+        ("#relay_formats:", "relay_formats: {m.text: \"{name} spoke\"}", "leaves out what was said"),
+        ("#relay_formats:", "relay_formats: {m.secret: \"{name}\"}", "no type of message that is relayed"),
         ("#level: info", "level: loud", "`logging.level` cannot be understood"),
         ("as_token: planted-as", "as_token: ''", "`appservice.as_token` is missing or empty"),
         ("hs_token: planted-hs", "hs_token: planted-as", "are the same"),

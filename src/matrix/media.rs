@@ -8,12 +8,16 @@ use futures_util::{Stream, StreamExt as _};
 use http::{HeaderValue, Method, header};
 use ruma::{MxcUri, OwnedMxcUri};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use super::{
     client::{Call, Client, JSON, push_query, push_segment},
     error::HomeserverError,
 };
 use crate::media::{SpoolError, Spooled};
+
+/// Files on their way from or to the homeserver at once: each takes buffers, and more would only share the same line.
+static TRANSFERS: Semaphore = Semaphore::const_new(4);
 
 /// Bytes from the homeserver.
 #[derive(Clone, Debug)]
@@ -87,6 +91,7 @@ impl Client {
         content_type: &str,
         filename: Option<&str>,
     ) -> Result<OwnedMxcUri, HomeserverError> {
+        let _permit = TRANSFERS.acquire().await;
         let mut url = format!("{}/_matrix/media/v3/upload", self.address());
         if let Some(filename) = filename {
             push_query(&mut url, "filename", filename);
@@ -121,6 +126,7 @@ impl Client {
         limit: u64,
         directory: &Path,
     ) -> Result<Spooled, HomeserverError> {
+        let _permit = TRANSFERS.acquire().await;
         let (server, id) = medium.parts().map_err(|_| HomeserverError::NotFound)?;
         let mut url = format!("{}/_matrix/client/v1/media/download", self.address());
         push_segment(&mut url, server.as_str());

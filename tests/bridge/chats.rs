@@ -153,7 +153,8 @@ async fn a_declined_request_stays_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_speaks_for_people_without_a_login_and_its_echo_does_not_come_back() {
-    let world = World::start().await;
+    let bridge = "  relay_formats: {m.image: \"a picture by {name}\"}\n".to_owned();
+    let world = World::start_with(&Setup { bridge, ..Setup::default() }).await;
     let (thread, room) = group(&world).await;
     let guest = world.homeserver.register("carol", "secret").unwrap();
     world.homeserver.invite(&room, &world.anna.id, &guest.id).unwrap();
@@ -168,7 +169,16 @@ async fn a_relay_speaks_for_people_without_a_login_and_its_echo_does_not_come_ba
     world.homeserver.send_text(&room, &world.anna.id, "!ig set-relay").unwrap();
     world.until("the answer", said("is sent by your account")).await;
     world.homeserver.send_text(&room, &guest.id, "and now?").unwrap();
-    world.expect_written(&thread, &world.anna_account, &["carol: and now?".to_owned()]).await;
+    let emote = json!({"msgtype": "m.emote", "body": "waves"});
+    world.homeserver.send(&room, &guest.id, "m.room.message", &emote).unwrap();
+    let profile = json!({"msgtype": "m.text", "body": "under another name",
+        "com.beeper.per_message_profile": {"id": "1", "displayname": "Caroline"}});
+    world.homeserver.send(&room, &guest.id, "m.room.message", &profile).unwrap();
+    let photo = world.homeserver.add_media(instagram_sim::sample::PHOTO.bytes, "image/jpeg");
+    let photo = json!({"msgtype": "m.image", "body": "a.jpg", "url": photo});
+    world.homeserver.send(&room, &guest.id, "m.room.message", &photo).unwrap();
+    let expected = ["carol: and now?", "* carol waves", "Caroline: under another name", "a picture by carol"];
+    world.expect_written(&thread, &world.anna_account, &expected.map(str::to_owned)).await;
     world.sim.send_text(world.bob.pk, &thread, "yes").unwrap();
     world.until("the end", |world| world.event(&room, "yes")).await;
     assert_eq!(world.said_by(&room, &world.ghost(&world.anna_account)), Vec::<String>::new());

@@ -187,17 +187,17 @@ fn file_and_caption(
     Ok(parts)
 }
 
-/// Says before what is relayed who said it; a file is followed by a line.
-pub fn name_speaker(parts: &mut Vec<OutgoingPart>, name: &str, is_emote: bool, text_format: &str, file_format: &str) {
-    let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+/// Says of what is relayed who said it: in the text itself; a file is followed by a line.
+pub fn name_speaker(parts: &mut Vec<OutgoingPart>, name: &str, format: &str) {
+    let short: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
     match parts.first_mut() {
-        // An action names its actor already.
-        Some(OutgoingPart::Text(_)) if is_emote => {}
         Some(OutgoingPart::Text(part)) => {
-            part.text = text_format.replace("{name}", &name).replacen("{text}", &part.text, 1);
+            // An action names its actor already; the format does that here.
+            let said = part.text.strip_prefix(&format!("* {name} ")).unwrap_or(&part.text);
+            part.text = format.replace("{name}", &short).replacen("{text}", said, 1);
         }
         Some(OutgoingPart::File(_)) => {
-            let text = file_format.replace("{name}", &name);
+            let text = format.replace("{name}", &short);
             parts.push(OutgoingPart::Text(TextPart { text, reply_to: None, mentions: Vec::new() }));
         }
         None => {}

@@ -17,6 +17,8 @@ use crate::runtime;
 
 /// Files fetched at once, by all logins together: more would only share the same line.
 static FETCHING: Semaphore = Semaphore::const_new(4);
+/// Files sent at once, likewise.
+static SENDING: Semaphore = Semaphore::const_new(4);
 /// How often a broadcast is repeated while Instagram still transcodes, and the pause between.
 const TRANSCODING: (u32, Duration) = (4, Duration::from_secs(5));
 /// Pages of a thread that are searched for an item.
@@ -145,7 +147,10 @@ impl Remote {
         // The same for every attempt at this message, so that an upload goes on where it broke off.
         let (at, identity) = request_id::upload_identity(context);
         let upload = Upload::new(upload_kind, outgoing.file.size(), &outgoing.mime, at.0, identity);
-        let media_id = self.upload(&upload, &outgoing.file).await?;
+        let media_id = {
+            let _permit = SENDING.acquire().await;
+            self.upload(&upload, &outgoing.file).await?
+        };
         let kind = match &outgoing.kind {
             OutgoingKind::Photo => AttachmentKind::Photo,
             OutgoingKind::Video { width, height, duration_ms } => AttachmentKind::Video {

@@ -7,7 +7,7 @@ use ruma::OwnedEventId;
 
 use super::{RoomEvent, Speaker, Step, file, speaker, target_of};
 use crate::bridge::Bridge;
-use crate::config::{Bridging, Receipts};
+use crate::config::Receipts;
 use crate::domain::convert::to_remote::{self, FileKind, MessageContent, OutgoingFacts, OutgoingPart, to_remote};
 use crate::domain::event::{ItemContent, ReplyTo};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, Timestamp};
@@ -50,14 +50,15 @@ pub(super) async fn prepare(
     };
     let Speaker { login, relayed } = speaker(bridge, event, &portal).await?;
     let mut facts = facts(bridge, &content, &login, reply_to).await?;
+    let kind = if event.kind == "m.room.message" { content.msgtype.as_str() } else { event.kind.as_str() };
+    let format = bridge.config.relay_format(kind);
     if relayed {
         facts.sender_name = relayed_name(bridge, event, &content).await;
+        facts.max_characters = facts.max_characters.saturating_sub(format.chars().count() + 60).max(1);
     }
     let mut parts = to_remote(&event.kind, &content, &facts).map_err(StepError::Refuse)?;
     if relayed {
-        let Bridging { relay_text, relay_file, .. } = &bridge.config.bridge;
-        let is_emote = content.msgtype == "m.emote";
-        to_remote::name_speaker(&mut parts, &facts.sender_name, is_emote, relay_text, relay_file);
+        to_remote::name_speaker(&mut parts, &facts.sender_name, format);
     }
     if parts.is_empty() {
         return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
