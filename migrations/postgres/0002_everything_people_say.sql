@@ -45,6 +45,8 @@ CREATE TABLE read_position (
 
 -- The login that speaks for Matrix users who have none.
 ALTER TABLE portal ADD COLUMN relay TEXT;
+-- What members are called in this chat: JSON object, ids to names.
+ALTER TABLE portal ADD COLUMN nicknames TEXT NOT NULL DEFAULT '{}';
 -- A message request waits for its answer, or was answered with no.
 ALTER TABLE portal ADD COLUMN standing TEXT NOT NULL DEFAULT 'open'
     CHECK (standing IN ('open', 'request', 'declined'));

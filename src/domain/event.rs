@@ -2,6 +2,8 @@
 
 mod content;
 
+use std::collections::BTreeMap;
+
 use super::ids::{ClientContext, ItemId, RemoteUserId, ThreadId, Timestamp};
 
 pub use content::{Attachment, AttachmentKind, Fleeting, ItemContent, Place, Preview, Rich};
@@ -138,6 +140,8 @@ pub struct RemoteThread {
     pub admins: Vec<RemoteUserId>,
     /// How far each member has read: the time of the last message.
     pub seen: Vec<(RemoteUserId, Timestamp)>,
+    /// What members are called in this chat; none when nothing is said of it.
+    pub nicknames: Option<BTreeMap<RemoteUserId, String>>,
     /// The login has read everything and marked the thread as unread all the same; none when nothing is said of it.
     pub marked_unread: Option<bool>,
     /// What is written now disappears once it is read.
@@ -159,6 +163,7 @@ impl RemoteThread {
             items: Vec::new(),
             admins: Vec::new(),
             seen: Vec::new(),
+            nicknames: None,
             marked_unread: None,
             vanish_mode: false,
             approval_required: false,

@@ -1,5 +1,7 @@
 //! What the bridge remembers: the values that the store keeps and hands out.
 
+use std::collections::BTreeMap;
+
 use ruma::{OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId};
 
 use super::ids::{
@@ -255,6 +257,8 @@ pub struct Portal {
     pub relay: Option<LoginId>,
     /// Whether the chat is wanted.
     pub standing: Standing,
+    /// What ghosts are called in this room, where that is another name than elsewhere.
+    pub nicknames: BTreeMap<RemoteUserId, String>,
 }
 
 /// Whether a chat is wanted.

@@ -246,10 +246,16 @@ pub(super) fn to_thread(thread: &WireThread) -> RemoteThread {
             .iter()
             .filter_map(|seen| Some((RemoteUserId::new(&seen.user_id), Timestamp(seen.timestamp_us? / 1000))))
             .collect(),
+        nicknames: thread.nicknames.as_ref().map(|all| all.iter().map(to_nickname).collect()),
         marked_unread: marked_unread(thread),
         vanish_mode: thread.vanish_mode,
         approval_required: thread.approval_required,
     }
+}
+
+/// A name as the database takes it: PostgreSQL stores no NUL.
+fn to_nickname((id, name): &(String, String)) -> (RemoteUserId, String) {
+    (RemoteUserId::new(id.replace('\0', "")), name.replace('\0', "").chars().take(200).collect())
 }
 
 /// A thread is unread because of its last item, or because the account says so after reading that.

@@ -176,6 +176,7 @@ pub(super) async fn create(
         portal.members.push(member.id.clone());
     }
     portal.members.sort();
+    name_ghosts(bridge, thread, &room, &mut portal).await?;
     bridge.store.save_portal(&portal).await?;
     ghost::refresh_pictures(bridge, login, thread, &portal);
     if thread.is_group {
@@ -329,6 +330,7 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
     if thread.is_group && !thread.users.is_empty() {
         update_members(bridge, login, &thread.users, &room, &mut portal).await?;
     }
+    name_ghosts(bridge, thread, &room, &mut portal).await?;
     bridge.store.save_portal(&portal).await?;
     if thread.is_group {
         let logins = bridge.store.logins_in_thread(&portal.key.thread).await?;
@@ -339,6 +341,38 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
             ghost::refresh_pictures(bridge, login, thread, &portal);
         }
     }
+    Ok(())
+}
+
+/// Calls ghosts in this room by the names that they have in this chat; without one, by their own again.
+async fn name_ghosts(
+    bridge: &Bridge,
+    thread: &RemoteThread,
+    room: &RoomId,
+    portal: &mut Portal,
+) -> Result<(), StepError> {
+    let Some(nicknames) = &thread.nicknames else { return Ok(()) };
+    let changed = |member: &&RemoteUserId| portal.nicknames.get(*member) != nicknames.get(*member);
+    for member in portal.members.iter().filter(changed) {
+        let Some(ghost) = bridge.store.ghost(member).await? else { continue };
+        let own = ghost.displayname.clone();
+        let name = nicknames.get(member).map_or(own, |name| bridge.config.displayname(name, &ghost.username));
+        let user = ghost::user_id(bridge, member);
+        let mut content = json!({"membership": "join", "displayname": name});
+        if let Some(avatar) = &ghost.avatar {
+            content["avatar_url"] = json!(avatar);
+        }
+        let named = bridge
+            .matrix
+            .set_state(&Intent::As(user.clone()), room, "m.room.member", user.as_str(), &content, None)
+            .await;
+        match named {
+            Err(error) if error.is_transient() => return Err(error.into()),
+            Err(error) => tracing::debug!(%error, "nickname not shown"),
+            Ok(_) => {}
+        }
+    }
+    portal.nicknames.clone_from(nicknames);
     Ok(())
 }
 

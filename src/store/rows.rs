@@ -1,6 +1,8 @@
 //! Rows as both databases return them, and the records they stand for. A value that makes no sense is an error that
 //! names it.
 
+use std::collections::BTreeMap;
+
 use ruma::{OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId};
 
 use super::error::StoreError;
@@ -11,9 +13,9 @@ use crate::domain::record::{
     Ghost, History, HistoryKind, InboxRow, Login, LoginState, Mapping, Origin, OwnChange, Portal, Reacted, Standing,
 };
 
-/// id, thread, receiver, room, name, avatar_id, members, relay, standing
+/// id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames
 pub(super) type PortalRow =
-    (i64, String, String, Option<String>, Option<String>, Option<String>, String, Option<String>, String);
+    (i64, String, String, Option<String>, Option<String>, Option<String>, String, Option<String>, String, String);
 /// id, username, full_name, avatar_id, avatar, displayname, fetched_at
 pub(super) type GhostRow = (String, String, String, Option<String>, Option<String>, String, i64);
 /// id, user_id, username, state, reason, created_at
@@ -29,7 +31,7 @@ pub(super) type OwnChangeRow = (i64, String, String, String, i64);
 pub(super) type PendingRow = (i64, String, String, String, Option<String>, i64, i64, Option<i64>);
 
 pub(super) fn portal(row: PortalRow) -> Result<Portal, StoreError> {
-    let (id, thread, receiver, room, name, avatar_id, members, relay, standing) = row;
+    let (id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames) = row;
     let members: Vec<RemoteUserId> =
         serde_json::from_str(&members).map_err(|_| StoreError::corrupt("portal", "members", &id))?;
     let room = room.map(OwnedRoomId::try_from).transpose();
@@ -45,6 +47,11 @@ pub(super) fn portal(row: PortalRow) -> Result<Portal, StoreError> {
         members,
         relay: relay.map(LoginId::new),
         standing: standing_of(&standing).ok_or_else(|| StoreError::corrupt("portal", "standing", &id))?,
+        nicknames: serde_json::from_str::<BTreeMap<String, String>>(&nicknames)
+            .map_err(|_| StoreError::corrupt("portal", "nicknames", &id))?
+            .into_iter()
+            .map(|(id, name)| (RemoteUserId::new(id), name))
+            .collect(),
     })
 }
 
@@ -169,6 +176,11 @@ fn login_state(text: &str) -> Option<LoginState> {
         "action_required" => Some(LoginState::ActionRequired),
         _ => None,
     }
+}
+
+pub(super) fn nicknames_text(nicknames: &BTreeMap<RemoteUserId, String>) -> String {
+    let plain: BTreeMap<&str, &String> = nicknames.iter().map(|(id, name)| (id.as_str(), name)).collect();
+    serde_json::to_string(&plain).expect("strings always serialise")
 }
 
 pub(super) fn standing_text(standing: Standing) -> &'static str {

@@ -58,6 +58,9 @@ pub struct Thread {
     pub vanish_mode: bool,
     /// Joining needs an admin.
     pub approval_required: bool,
+    /// What members are called in this chat, by their ids; `None` when not said. (The app's model of a thread has a list
+    /// `nicknames` of `igid` and `nickname`; not seen on the wire yet.)
+    pub nicknames: Option<Vec<(String, String)>>,
 }
 
 /// How far one member has read.
@@ -139,6 +142,7 @@ impl Thread {
             has_older: object.flag("has_older"),
             oldest_cursor: object.id("oldest_cursor"),
             newest_cursor: object.id("newest_cursor"),
+            nicknames: object.has("nicknames").then(|| nicknames(object)),
             folder: object.integer("folder"),
             vanish_mode: object.flag("shh_mode_enabled"),
             approval_required: object.flag("approval_required_for_new_members"),
@@ -174,6 +178,19 @@ pub fn thread_link(thread_id: &str) -> String {
 
 fn users(object: &Object<'_>, key: &str) -> Vec<User> {
     object.objects(key).iter().filter_map(User::from_object).collect()
+}
+
+/// A list of objects; a map from ids to names is understood as well.
+fn nicknames(thread: &Object<'_>) -> Vec<(String, String)> {
+    let listed = thread.objects("nicknames").into_iter();
+    let listed: Vec<(String, String)> = listed
+        .filter_map(|one| Some((one.first_id(&["igid", "user_id", "pk", "id"])?, one.text("nickname")?)))
+        .collect();
+    let map = thread.object("nicknames").filter(|_| listed.is_empty());
+    let mapped = map.iter().flat_map(|map| map.fields());
+    let mapped = mapped.filter_map(|(id, name)| Some((id.to_owned(), serde_json::from_str::<String>(name).ok()?)));
+    let all = mapped.collect::<Vec<_>>().into_iter().chain(listed);
+    all.filter(|(_, name)| !name.trim().is_empty()).collect()
 }
 
 fn last_seen(seen: &Object<'_>) -> Vec<LastSeen> {
@@ -270,6 +287,17 @@ impl fmt::Debug for User {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nicknames_are_a_list_or_a_map() {
+        let nicknames = |json: &str| Thread::decode(&format!(r#"{{"thread_id":"1"{json}}}"#)).unwrap().nicknames;
+        let bobby = vec![("7".to_owned(), "Bobby".to_owned())];
+        assert_eq!(nicknames(""), None);
+        assert_eq!(nicknames(r#","nicknames":[]"#), Some(vec![]));
+        assert_eq!(nicknames(r#","nicknames":[{"igid":"7","nickname":"Bobby"},{"igid":8}]"#), Some(bobby.clone()));
+        assert_eq!(nicknames(r#","nicknames":{"7":"Bobby","8":" "}"#), Some(bobby));
+        assert_eq!(nicknames(r#","nicknames":3"#), Some(vec![]));
+    }
 
     #[test]
     fn a_thread_of_wrong_types_is_a_thread_of_what_fits() {

@@ -10,32 +10,33 @@ use crate::store::error::StoreError;
 type Found<T> = Result<T, StoreError>;
 
 pub(in crate::store) async fn portal_of_key(conn: &mut Conn, key: &PortalKey) -> Found<Option<Portal>> {
-    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing FROM portal
+    const SQL: &str =
+        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames FROM portal
         WHERE thread = $1 AND receiver = $2";
     let query = sqlx::query_as(SQL).bind(key.thread.as_str()).bind(rows::receiver_text(key));
     query.fetch_optional(conn).await?.map(rows::portal).transpose()
 }
 
 pub(in crate::store) async fn portal_of_id(conn: &mut Conn, id: PortalId) -> Found<Option<Portal>> {
-    const SQL: &str =
-        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing FROM portal WHERE id = $1";
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames FROM portal WHERE id = $1";
     sqlx::query_as(SQL).bind(id.0).fetch_optional(conn).await?.map(rows::portal).transpose()
 }
 
 pub(in crate::store) async fn portal_of_room(conn: &mut Conn, room: &RoomId) -> Found<Option<Portal>> {
-    const SQL: &str =
-        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing FROM portal WHERE room = $1";
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames FROM portal WHERE room = $1";
     sqlx::query_as(SQL).bind(room.as_str()).fetch_optional(conn).await?.map(rows::portal).transpose()
 }
 
 pub(in crate::store) async fn portals_of_thread(conn: &mut Conn, thread: &ThreadId) -> Found<Vec<Portal>> {
-    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing FROM portal
+    const SQL: &str =
+        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames FROM portal
         WHERE thread = $1 ORDER BY id";
     sqlx::query_as(SQL).bind(thread.as_str()).fetch_all(conn).await?.into_iter().map(rows::portal).collect()
 }
 
 pub(in crate::store) async fn portals_of_login(conn: &mut Conn, login: &LoginId) -> Found<Vec<Portal>> {
-    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing FROM portal
+    const SQL: &str =
+        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames FROM portal
         WHERE receiver = $1
            OR (receiver = '' AND thread IN (SELECT thread FROM login_thread WHERE login = $1))
         ORDER BY id";
@@ -196,12 +197,14 @@ pub(super) async fn ensure_portal(conn: &mut Conn, key: &PortalKey) -> Found<Por
 
 /// Returns whether the portal is still there.
 pub(super) async fn save_portal(conn: &mut Conn, portal: &Portal) -> Found<bool> {
-    const SQL: &str = "UPDATE portal SET room = $2, name = $3, avatar_id = $4, members = $5, relay = $6, standing = $7
+    const SQL: &str = "UPDATE portal SET room = $2, name = $3, avatar_id = $4, members = $5, relay = $6, standing = $7,
+            nicknames = $8
         WHERE id = $1";
     let query = sqlx::query(SQL).bind(portal.id.0).bind(portal.room.as_ref().map(|room| room.as_str()));
     let query = query.bind(portal.name.as_deref()).bind(portal.avatar_id.as_deref());
     let query = query.bind(rows::members_text(&portal.members)).bind(portal.relay.as_ref().map(|relay| relay.as_str()));
-    Ok(query.bind(rows::standing_text(portal.standing)).execute(conn).await?.rows_affected() > 0)
+    let query = query.bind(rows::standing_text(portal.standing)).bind(rows::nicknames_text(&portal.nicknames));
+    Ok(query.execute(conn).await?.rows_affected() > 0)
 }
 
 pub(super) async fn remove_portal(conn: &mut Conn, id: PortalId) -> Found<()> {

@@ -24,6 +24,7 @@ pub(super) async fn a_portal_keeps_what_is_saved(world: &World) {
         name: Some("Friends 👋".to_owned()),
         avatar_id: Some("picture 1".to_owned()),
         members: vec![RemoteUserId::new("33"), RemoteUserId::new("\"44\"")],
+        nicknames: [(RemoteUserId::new("33"), "\"Bobby\"".to_owned())].into(),
         ..made
     };
     store.save_portal(&saved).await.unwrap();

@@ -71,6 +71,10 @@ pub(super) fn deeds() -> Vec<Deed> {
         Deed::in_app("group: an admin no more", |g, p| {
             Ok(g.sim.set_admin(g.account.pk, &p.thread, g.bob.pk, false)?)
         }),
+        Deed::in_app("group: a nickname", |g, p| Ok(g.sim.set_nickname(g.bob.pk, &p.thread, g.bob.pk, "Bobby")?)),
+        Deed::in_app("group: a nickname taken back", |g, p| {
+            Ok(g.sim.set_nickname(g.bob.pk, &p.thread, g.bob.pk, "")?)
+        }),
         Deed::in_app("group: newcomers have to be let in", |g, p| {
             Ok(g.sim.set_approval_required(g.account.pk, &p.thread, true)?)
         }),

@@ -60,6 +60,11 @@ impl Sim {
         self.treat(by, thread, Treatment::Mute(muted))
     }
 
+    /// Calls a member by another name in this thread; an empty one takes that back.
+    pub fn set_nickname(&self, by: u64, thread: &str, pk: u64, nickname: &str) -> Result<(), SimError> {
+        self.shared.act(|world| world.set_nickname(by, thread, pk, nickname))
+    }
+
     /// Marks a thread as unread for one member.
     pub fn mark_unread(&self, by: u64, thread: &str) -> Result<(), SimError> {
         self.treat(by, thread, Treatment::MarkUnread)

@@ -193,6 +193,20 @@ impl World {
         self.announce_to(id, "replace", by)
     }
 
+    /// Calls a member by another name; tells all.
+    pub(crate) fn set_nickname(&mut self, by: u64, id: &str, pk: u64, nickname: &str) -> Result<(), SimError> {
+        self.thread_of(id, by)?;
+        let name = self.account(pk)?.username.clone();
+        let thread = self.thread_mut(id)?;
+        match nickname.is_empty() {
+            true => drop(thread.nicknames.remove(&pk)),
+            false => drop(thread.nicknames.insert(pk, nickname.to_owned())),
+        }
+        self.announce_thread(id, "replace")?;
+        let who = self.account(by)?.username.clone();
+        self.action_log(id, by, &who, &format!("set the nickname for {name} to {nickname}."))
+    }
+
     /// A log line: who, what.
     fn action_log(&mut self, id: &str, by: u64, name: &str, what: &str) -> Result<(), SimError> {
         let length = name.encode_utf16().count();

@@ -38,6 +38,8 @@ pub(crate) struct Thread {
     pub(crate) hidden_for: BTreeSet<u64>,
     /// Who has marked it as unread.
     pub(crate) unread_for: BTreeSet<u64>,
+    /// What members are called here.
+    pub(crate) nicknames: BTreeMap<u64, String>,
     pub(crate) muted_for: BTreeSet<u64>,
     pub(crate) calls_muted_for: BTreeSet<u64>,
     pub(crate) approval_required: bool,

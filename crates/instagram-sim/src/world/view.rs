@@ -112,6 +112,8 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
             (pk.to_string(), one)
         })
         .collect();
+    let nickname = |(pk, name): (&u64, &String)| json!({ "igid": pk.to_string(), "nickname": name });
+    let nicknames: Vec<Value> = thread.nicknames.iter().map(nickname).collect();
     let newest = page.first().map(|item| item.item_id.clone());
     let oldest = page.last().map(|item| item.item_id.clone());
     let unread = thread.unread_for.contains(&viewer)
@@ -119,7 +121,7 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
             last.sender != viewer && thread.seen.get(&viewer).is_none_or(|(item_id, _)| *item_id != last.item_id)
         });
     let others_last = thread.items.iter().rev().find(|item| item.sender != viewer).map_or(0, |item| item.timestamp_us);
-    json!({
+    let mut shown = json!({
         "thread_id": thread.id,
         "thread_v2_id": thread.v2_id,
         "users": users,
@@ -161,7 +163,9 @@ pub(crate) fn thread_page(world: &World, thread: &Thread, viewer: u64, before: O
         "prev_cursor": newest,
         "is_spam": false,
         "valued_request": false,
-    })
+    });
+    shown["nicknames"] = Value::from(nicknames);
+    shown
 }
 
 /// The picture of a group, or null.
