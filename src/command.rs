@@ -2,6 +2,7 @@
 
 mod account;
 mod chat;
+mod progress;
 mod status;
 
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use crate::matrix::{Intent, NewRoom};
 use crate::network::ChatChange;
 use crate::portal::from_matrix::RoomEvent;
 use crate::runtime;
+
+pub use progress::Progress;
 
 /// Who said what to the bot, and where.
 pub(crate) struct Asked<'a> {
@@ -180,8 +183,7 @@ async fn send(
     text: &str,
     request: &crate::domain::ids::RequestId,
 ) -> Result<(), StepError> {
-    let content = json!({"msgtype": "m.notice", "body": text, "m.mentions": {}});
-    bridge.matrix.send(&Intent::Bot, room, "m.room.message", &content, request, None).await?;
+    bridge.matrix.send(&Intent::Bot, room, "m.room.message", &notice_content(text), request, None).await?;
     Ok(())
 }
 
@@ -196,6 +198,10 @@ pub async fn tell_owner(bridge: &Bridge, login: &LoginId, notice: &Notice) {
     if let Err(error) = told.await {
         tracing::warn!(%login, %error, "owner could not be told");
     }
+}
+
+fn notice_content(text: &str) -> serde_json::Value {
+    json!({"msgtype": "m.notice", "body": text, "m.mentions": {}})
 }
 
 /// The user's management room; made when there is none.

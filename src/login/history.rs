@@ -6,10 +6,11 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::bridge::Bridge;
-use crate::command;
+use crate::command::Progress;
 use crate::domain::ids::{LaneKey, LoginId, ThreadId};
-use crate::domain::notice::Notice;
 use crate::domain::record::{Cursor, History, HistoryKind};
 use crate::lane::StepError;
 use crate::network::{Page, Remote, RemoteError};
@@ -20,6 +21,10 @@ use crate::store::StoreError;
 const REST: Duration = Duration::from_secs(300);
 /// Pause after any other trouble.
 const TROUBLE: Duration = Duration::from_secs(20);
+/// An import of one chat with more messages than this is worth a report.
+const SHORT: i64 = 200;
+/// How often the report is renewed.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 
 /// The chats whose lanes wait, and the logins whose history is being fetched.
 #[derive(Debug, Default)]
@@ -123,26 +128,66 @@ pub fn fetch(bridge: &Arc<Bridge>, login: &LoginId) {
     }
     let (task, login) = (Arc::clone(bridge), login.clone());
     bridge.tasks.spawn("history", async move {
-        let mut chats = 0;
-        let waiting = task.store.histories().await.unwrap_or_default();
-        let waiting = waiting.iter().filter(|history| history.login == login).count();
-        if waiting > 1 {
-            let text =
-                format!("Fetching the latest messages of {waiting} chats. You are invited to each when it is there.");
-            command::tell_owner(&task, &login, &Notice::new(text)).await;
-        }
+        let mut report = Report::begin(&task, &login).await;
         while let Some(history) = next(&task, &login).await {
             tokio::select! {
-                () = work(&task, history) => chats += 1,
+                () = work(&task, history, &mut report) => report.chats += 1,
                 () = task.tasks.shutdown().cancelled() => break,
             }
         }
         task.histories.leave(&login);
-        if chats > 1 && !task.tasks.is_ending() {
-            let text = format!("The latest messages of {chats} chats have been fetched; their rooms fill up now.");
-            command::tell_owner(&task, &login, &Notice::new(text)).await;
+        if !task.tasks.is_ending() {
+            report.end(&task).await;
         }
     });
+}
+
+/// What the owner is told of a long import.
+struct Report {
+    progress: Option<Progress>,
+    told_at: Instant,
+    waiting: usize,
+    chats: usize,
+    items: i64,
+}
+
+impl Report {
+    async fn begin(bridge: &Bridge, login: &LoginId) -> Self {
+        let histories = bridge.store.histories().await.unwrap_or_default();
+        let own: Vec<&History> = histories.iter().filter(|history| history.login == *login).collect();
+        let is_long = own.len() > 1 || own.iter().any(|history| history.wanted > SHORT);
+        let mut report = Self { progress: None, told_at: Instant::now(), waiting: own.len(), chats: 0, items: 0 };
+        if is_long {
+            report.progress = Progress::begin(bridge, login, &report.text()).await;
+        }
+        report
+    }
+
+    fn text(&self) -> String {
+        let Self { waiting, chats, items, .. } = self;
+        format!(
+            "Fetching earlier messages of {waiting} chats: {chats} done, {items} messages. You are invited to each when it is there."
+        )
+    }
+
+    async fn note(&mut self, bridge: &Bridge, items: i64) {
+        self.items = self.items.saturating_add(items);
+        if self.told_at.elapsed() >= REPORT_EVERY {
+            self.told_at = Instant::now();
+            let text = self.text();
+            if let Some(progress) = &mut self.progress {
+                progress.update(bridge, &text).await;
+            }
+        }
+    }
+
+    async fn end(mut self, bridge: &Bridge) {
+        let Self { chats, items, .. } = self;
+        if let Some(progress) = &mut self.progress {
+            let text = format!("{items} earlier messages of {chats} chats have been fetched; their rooms fill up now.");
+            progress.update(bridge, &text).await;
+        }
+    }
 }
 
 async fn next(bridge: &Bridge, login: &LoginId) -> Option<History> {
@@ -156,9 +201,11 @@ async fn next(bridge: &Bridge, login: &LoginId) -> Option<History> {
 }
 
 /// Fetches all pages of one chat. Trouble is waited for; a chat that Instagram does not hand out has no history.
-async fn work(bridge: &Arc<Bridge>, mut history: History) {
+async fn work(bridge: &Arc<Bridge>, mut history: History, report: &mut Report) {
     loop {
+        let before = history.fetched;
         let step = page(bridge, &mut history).await;
+        report.note(bridge, history.fetched - before).await;
         let pause = match step {
             Ok(true) => break,
             Ok(false) => bridge.config.bridge.history_pause.get(),

@@ -53,6 +53,28 @@ async fn a_new_login_brings_its_latest_messages_and_the_invitation_comes_last() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_long_import_is_reported_in_one_line() {
+    let mut world = World::start_logged_out(&setup(5, 30)).await;
+    for n in 0..3 {
+        let other = world.sim.create_account(&format!("other{n}"), "").unwrap();
+        let thread = world.chat_with(&other);
+        world.sim.import_history(&thread, 20, &History::default()).unwrap();
+    }
+    world.log_in_anna().await;
+    let (room, bot) = (world.management_room().to_owned(), world.bot());
+    let said = |words: &'static str| {
+        let (room, bot) = (room.clone(), bot.clone());
+        move |world: &World| {
+            let events = world.homeserver.events(&room).into_iter().filter(|event| event["sender"] == bot.as_str());
+            events.into_iter().find(|event| event["content"]["body"].as_str().is_some_and(|body| body.contains(words)))
+        }
+    };
+    let begun = world.until("the beginning", said("Fetching earlier messages of 3 chats: 0 done")).await;
+    let ended = world.until("the end", said("60 earlier messages of 3 chats have been fetched")).await;
+    assert_eq!(ended["content"]["m.relates_to"]["event_id"], begun["event_id"], "an edit of the first line");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_during_the_import_comes_after_it() {
     let mut world = World::start_logged_out(&setup(5, 200)).await;
     let thread = world.chat_with(&world.bob);
