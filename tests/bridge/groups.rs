@@ -58,3 +58,58 @@ async fn two_users_who_talk_to_each_other_have_a_room_each() {
     assert_eq!(world.said_by(&annas, &world.ghost(&carol_account)), ["hello"]);
     assert_eq!(world.said_by(&annas, &world.ghost(&world.anna_account)), Vec::<String>::new());
 }
+
+/// What the bot has said in a room.
+fn told(world: &World, room: &str, words: &str) -> Option<String> {
+    world.said_by(room, &world.bot()).into_iter().find(|text| text.contains(words))
+}
+
+/// A group of Anna, Bob and Carol, and its room.
+async fn group(world: &World) -> (String, String) {
+    let carol = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let members = [world.bob.pk, world.anna_account.pk, carol.pk];
+    let thread = world.sim.create_thread(&members, Some("Friends")).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    (thread, room)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_can_be_left_from_its_room() {
+    let world = World::start().await;
+    let (thread, room) = group(&world).await;
+    world.homeserver.send_text(&room, &world.anna.id, "!ig leave-group").unwrap();
+    world.until("the answer", |world| told(world, &room, "You have left the group")).await;
+    let view = world.sim.thread_view(&thread, world.bob.pk).unwrap();
+    assert!(!view["users"].as_array().unwrap().iter().any(|user| user["username"] == "anna.alm"));
+    world.until("what it means", |world| told(world, &room, "in this Instagram group no more")).await;
+    // Nothing that she writes now can go anywhere, and that is said.
+    world.homeserver.send_text(&room, &world.anna.id, "still there?").unwrap();
+    world.until("the refusal", |world| told(world, &room, "was not sent")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_removed_from_a_group_is_told_and_comes_back_to_the_same_room() {
+    let world = World::start().await;
+    let (thread, room) = group(&world).await;
+    world.sim.remove_member(world.bob.pk, &thread, world.anna_account.pk).unwrap();
+    world.until("the end", |world| told(world, &room, "in this Instagram group no more")).await;
+    world.sim.add_member(world.bob.pk, &thread, world.anna_account.pk).unwrap();
+    world.sim.send_text(world.bob.pk, &thread, "welcome back").unwrap();
+    world.until("the next message", |world| world.event(&room, "welcome back")).await;
+    world.homeserver.send_text(&room, &world.anna.id, "thank you").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["thank you".to_owned()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_can_be_deleted_from_its_room_and_goes_on_there() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.homeserver.send_text(&room, &world.anna.id, "!ig delete-chat").unwrap();
+    world.until("the answer", |world| told(world, &room, "The chat is deleted from your list")).await;
+    let hidden = |request: &instagram_sim::RecordedRequest| request.path.contains(&format!("{thread}/hide"));
+    assert!(world.sim.recorded_requests().iter().any(hidden));
+    world.until("what it means", |world| told(world, &room, "This chat was deleted on Instagram")).await;
+    world.sim.send_text(world.bob.pk, &thread, "hello again").unwrap();
+    world.until("the next message", |world| world.event(&room, "hello again")).await;
+}

@@ -27,27 +27,8 @@ pub(super) const KINDS: &[Kind] = &[
         // How the app represents them is not known; the web has lists of pictures and of videos.
         json!({ "media_attachments": [attachment(shapes, 1), attachment(shapes, 1), attachment(shapes, 2)] })
     }),
-    Kind::new("voice", "voice_media", |shapes| {
-        json!({ "voice_media": {
-            "media": {
-                "id": shapes.number().to_string(),
-                "media_type": 11,
-                "product_type": "direct_audio",
-                "audio": {
-                    "audio_src": shapes.file(&VOICE),
-                    "duration": VOICE.duration_ms,
-                    "waveform_data": [0, 0.1, 0.25, 0.5, 0.75, 1, 0.9, 0.4, 0.2, 0.05],
-                    "waveform_sampling_frequency_hz": 10,
-                },
-                "organic_tracking_token": "ott",
-                "user": { "pk": AUTHOR, "username": "bob" },
-            },
-            "seen_user_ids": [],
-            "view_mode": "permanent",
-            "seen_count": 0,
-            "replay_expiring_at_us": null,
-        } })
-    }),
+    Kind::new("voice", "voice_media", |shapes| voice(shapes, "permanent")),
+    Kind::new("voice_once", "voice_media", |shapes| voice(shapes, "once")),
     Kind::new("gif", "animated_media", |shapes| animated(shapes, false)),
     Kind::new("animated_sticker", "animated_media", |shapes| animated(shapes, true)),
     Kind::new("static_sticker", "static_sticker", |shapes| {
@@ -124,5 +105,28 @@ fn raven(shapes: &Shapes<'_>, media_type: u8, view_mode: &str) -> Value {
         "replay_expiring_at_us": null,
         "reply_type": null,
         "tap_models": [],
+    } })
+}
+
+/// A recording.
+fn voice(shapes: &Shapes<'_>, view_mode: &str) -> Value {
+    json!({ "voice_media": {
+        "media": {
+            "id": shapes.number().to_string(),
+            "media_type": 11,
+            "product_type": "direct_audio",
+            "audio": {
+                "audio_src": shapes.file(&VOICE),
+                "duration": VOICE.duration_ms,
+                "waveform_data": [0, 0.1, 0.25, 0.5, 0.75, 1, 0.9, 0.4, 0.2, 0.05],
+                "waveform_sampling_frequency_hz": 10,
+            },
+            "organic_tracking_token": "ott",
+            "user": { "pk": AUTHOR, "username": "bob" },
+        },
+        "seen_user_ids": [],
+        "view_mode": view_mode,
+        "seen_count": 0,
+        "replay_expiring_at_us": null,
     } })
 }

@@ -136,6 +136,7 @@ impl Item {
         let first = contents.first();
         let found = match kind {
             "media" => Content::media(contents.iter().flat_map(Media::list).collect()),
+            "voice_media" if first.is_some_and(vanishes) => first.map(Content::disappearing_voice),
             "voice_media" => {
                 let voice = |object: &Object<'_>| Media::voice(object.object("media").as_ref().unwrap_or(object));
                 Content::media(contents.iter().map(voice).collect())
@@ -213,15 +214,20 @@ impl Content {
         let file = nested.as_ref().unwrap_or(content);
         let media = Media::one(file);
         Self::Disappearing {
-            view_mode: match content.text("view_mode").as_deref() {
-                Some("once") => ViewMode::Once,
-                Some("replayable") => ViewMode::Replayable,
-                Some("permanent") => ViewMode::Permanent,
-                _ => ViewMode::Other,
-            },
+            view_mode: view_mode(content),
             video: media.as_ref().is_some_and(|media| media.kind == MediaKind::Video),
             media: media.filter(Media::is_there),
             expires_at_s: content.integer("url_expire_at_secs").filter(|seconds| *seconds > 0),
+        }
+    }
+
+    fn disappearing_voice(content: &Object<'_>) -> Self {
+        let media = Media::voice(content.object("media").as_ref().unwrap_or(content));
+        Self::Disappearing {
+            view_mode: view_mode(content),
+            video: false,
+            media: Some(media).filter(Media::is_there),
+            expires_at_s: None,
         }
     }
 
@@ -233,6 +239,20 @@ impl Content {
         };
         Self::Call { description: event.text("description"), action }
     }
+}
+
+fn view_mode(content: &Object<'_>) -> ViewMode {
+    match content.text("view_mode").as_deref() {
+        Some("once") => ViewMode::Once,
+        Some("replayable") => ViewMode::Replayable,
+        Some("permanent") => ViewMode::Permanent,
+        _ => ViewMode::Other,
+    }
+}
+
+/// Recordings stay unless they say otherwise.
+fn vanishes(voice: &Object<'_>) -> bool {
+    matches!(view_mode(voice), ViewMode::Once | ViewMode::Replayable)
 }
 
 // Texts and addresses are private: `Debug` shows kinds, counts and sizes.

@@ -111,6 +111,7 @@ impl Item {
         match kind {
             "media" => self.attached().unwrap_or("a photo or a video").to_owned(),
             "raven_media" => self.describe_raven(inner),
+            "voice_media" if matches!(self.content(), Content::Disappearing { .. }) => self.describe_raven(inner),
             "voice_media" => "a voice message".to_owned(),
             "animated_media" if inner.is_some_and(|inner| inner.object.flag("is_sticker")) => "a sticker".to_owned(),
             "animated_media" => "a GIF".to_owned(),
@@ -157,7 +158,9 @@ impl Item {
             return "a disappearing photo or video".to_owned();
         };
         let media_type = inner.and_then(|inner| inner.subject.as_ref()?.integer("media_type"));
+        let is_voice = media.as_ref().is_some_and(|media| media.kind == MediaKind::Voice);
         let what = match media_type {
+            _ if is_voice || media_type == Some(11) => "voice message",
             _ if video => "video",
             _ if media.is_some() => "photo",
             Some(1) => "photo",
