@@ -5,10 +5,12 @@ mod environment;
 mod postgres;
 mod process;
 mod synapse;
+mod tools;
 
 pub use self::{
     environment::{Environment, environment},
     postgres::Postgres,
     process::free_port,
     synapse::{SERVER_NAME, Synapse},
+    tools::cargo_deny,
 };
