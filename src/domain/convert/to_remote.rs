@@ -29,6 +29,8 @@ pub struct OutgoingFacts {
     pub max_characters: usize,
     /// Whether `m.notice` is bridged.
     pub notices: bool,
+    /// Where the message itself is, for what can only be answered there.
+    pub event_link: Option<String>,
 }
 
 /// A text for Instagram.
@@ -216,7 +218,8 @@ pub fn texts(kind: &str, content: &MessageContent, facts: &OutgoingFacts) -> Res
         ("m.room.message", "m.emote") => format!("* {} {}", facts.sender_name, content.text(facts)),
         ("m.room.message", "m.location") => file::location(&content.whole).unwrap_or_else(|| content.body.clone()),
         ("m.poll.start" | "org.matrix.msc3381.poll.start", _) => {
-            file::poll(&content.whole).unwrap_or_else(|| content.body.clone())
+            let poll = file::poll(&content.whole).unwrap_or_else(|| content.body.clone());
+            facts.event_link.iter().fold(poll, |poll, link| format!("{poll}\nVote in Matrix: {link}"))
         }
         _ => {
             return Err(Notice::new("Your message was not sent: this bridge does not know its kind.")
@@ -257,6 +260,7 @@ mod tests {
             reply_to: None,
             mentioned: BTreeMap::new(),
             max_characters: 1000,
+            event_link: None,
             notices: true,
         }
     }

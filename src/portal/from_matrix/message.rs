@@ -50,6 +50,7 @@ pub(super) async fn prepare(
     };
     let Speaker { login, relayed } = speaker(bridge, event, &portal).await?;
     let mut facts = facts(bridge, &content, &login, reply_to).await?;
+    facts.event_link = Some(event.room_id.matrix_to_event_uri(event.event_id.clone()).to_string());
     let kind = if event.kind == "m.room.message" { content.msgtype.as_str() } else { event.kind.as_str() };
     let format = bridge.config.relay_format(kind);
     if relayed {
@@ -97,6 +98,7 @@ pub(super) async fn facts(
         mentioned: mentioned(bridge, content).await?,
         max_characters: bridge.config.max_characters(),
         notices: bridge.config.bridge_notices(),
+        event_link: None,
     })
 }
 
