@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ruma::{OwnedRoomId, OwnedUserId, RoomId};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bridge::Bridge;
 use crate::config::Permission;
-use crate::domain::ids::LoginId;
+use crate::domain::ids::{LoginId, RequestId};
 use crate::domain::notice::Notice;
 use crate::domain::request_id;
 use crate::lane::StepError;
@@ -30,6 +30,8 @@ pub(crate) struct Asked<'a> {
     pub event: &'a RoomEvent,
     /// Everything after the command's name.
     pub rest: &'a str,
+    /// The login that is meant, if it was named before the command.
+    pub login: Option<&'a str>,
 }
 
 const HELP: &str = "\
@@ -43,9 +45,10 @@ const HELP: &str = "\
 `start-chat @NAME [text]` – open a chat; with a text, start one
 `create-group @NAME @NAME [title]` – make a group
 `mute`, `unmute`, `mark-unread`, `leave-group`, `delete-chat` – in a chat: the same on Instagram
-`accept`, `decline` – in a message request
+`accept`, `decline` – in a message request; elsewhere `accept @NAME`, `decline @NAME`
 `set-relay`, `unset-relay` – in a chat: your account speaks for people who have none, or no longer
 `backfill [count]` – in a chat: fetch earlier messages, 100 if you do not say how many
+`as @LOGIN COMMAND` – a command for one of your accounts, if you have several
 `cancel` – stop a login that waits for your cookie
 `version` – what is running here";
 
@@ -89,10 +92,11 @@ pub async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepE
     // A session is taken for one even if nobody remembers having asked for it: it must not stay in the room.
     let awaited = bridge.take_pending_login(&event.sender, &event.room_id);
     if !is_name(text) && (awaited || own_room && bridge.network.account_in(text).is_ok()) {
-        return account::log_in(bridge, &Asked { event, rest: text }).await;
+        return account::log_in(bridge, &Asked { event, rest: text, login: None }).await;
     }
-    let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    let asked = Asked { event, rest: rest.trim() };
+    let (login, text) = named_login(text);
+    let (name, rest) = word(text);
+    let asked = Asked { event, rest, login };
     match name.to_ascii_lowercase().as_str() {
         "help" | "" => reply(bridge, event, HELP).await,
         "version" => reply(bridge, event, &format!("puppetgram {}", env!("CARGO_PKG_VERSION"))).await,
@@ -119,6 +123,23 @@ pub async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepE
     }
 }
 
+/// The first word, and what follows it.
+fn word(text: &str) -> (&str, &str) {
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim())
+}
+
+/// The login of `as @NAME COMMAND`, and the command.
+fn named_login(text: &str) -> (Option<&str>, &str) {
+    match word(text) {
+        (first, rest) if first.eq_ignore_ascii_case("as") => {
+            let (login, command) = word(rest);
+            (Some(login), command)
+        }
+        _ => (None, text),
+    }
+}
+
 /// The commands that change a chat on Instagram, and what is said once that is done.
 fn chat_change(name: &str) -> Option<(ChatChange, &'static str)> {
     Some(match name {
@@ -136,7 +157,8 @@ fn chat_change(name: &str) -> Option<(ChatChange, &'static str)> {
 /// True for a text that is one of our commands, so that someone who changed their mind is not told about cookies.
 fn is_name(text: &str) -> bool {
     let first = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 15] = [
+        "as",
         "help",
         "version",
         "login",
@@ -177,12 +199,7 @@ pub(crate) async fn reply(bridge: &Bridge, event: &RoomEvent, text: &str) -> Res
     send(bridge, &event.room_id, text, &request).await
 }
 
-async fn send(
-    bridge: &Bridge,
-    room: &RoomId,
-    text: &str,
-    request: &crate::domain::ids::RequestId,
-) -> Result<(), StepError> {
+async fn send(bridge: &Bridge, room: &RoomId, text: &str, request: &RequestId) -> Result<(), StepError> {
     bridge.matrix.send(&Intent::Bot, room, "m.room.message", &notice_content(text), request, None).await?;
     Ok(())
 }
@@ -200,7 +217,22 @@ pub async fn tell_owner(bridge: &Bridge, login: &LoginId, notice: &Notice) {
     }
 }
 
-fn notice_content(text: &str) -> serde_json::Value {
+/// Asks the owner of a login something in their management room, once; `field` says in the event what it is about.
+pub async fn ask_owner(
+    bridge: &Bridge,
+    login: &LoginId,
+    notice: &Notice,
+    field: (&str, Value),
+    request: &RequestId,
+) -> Result<(), StepError> {
+    let room = management_room(bridge, &bridge.known_login(login).await?.user).await?;
+    let mut content = notice_content(&notice.to_string());
+    content[field.0] = field.1;
+    bridge.matrix.send(&Intent::Bot, &room, "m.room.message", &content, request, None).await?;
+    Ok(())
+}
+
+fn notice_content(text: &str) -> Value {
     json!({"msgtype": "m.notice", "body": text, "m.mentions": {}})
 }
 

@@ -109,13 +109,27 @@ impl Inbox for Receiver {
 
 /// What decides where an event goes.
 #[derive(Deserialize)]
-struct Envelope {
+struct Envelope<'a> {
     event_id: String,
     room_id: String,
     sender: OwnedUserId,
     #[serde(rename = "type")]
     kind: String,
     state_key: Option<String>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+}
+
+impl Envelope<'_> {
+    /// True for a member event that takes somebody out of a room.
+    fn is_leave(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Member {
+            membership: String,
+        }
+        let member = self.content.and_then(|content| serde_json::from_str::<Member>(content.get()).ok());
+        member.is_some_and(|member| member.membership == "leave")
+    }
 }
 
 /// The row of an event; none for our own users' events and for kinds that mean nothing to the bridge yet.
@@ -124,23 +138,23 @@ fn row(bridge: &Bridge, event: Box<RawValue>) -> Option<NewRow> {
         tracing::warn!(size = event.get().len(), "event of an unexpected shape was left out");
         return None;
     };
-    let Envelope { event_id, room_id, sender, kind, state_key } = envelope;
     let ours = |user: &UserId| user == bridge.bot() || ghost::remote_user(bridge, user).is_some();
-    let wanted = match kind.as_str() {
+    let wanted = match envelope.kind.as_str() {
         "m.room.message"
         | "m.room.encrypted"
         | "m.sticker"
         | "m.reaction"
         | "m.room.redaction"
         | "m.poll.start"
-        | "org.matrix.msc3381.poll.start" => state_key.is_none(),
+        | "org.matrix.msc3381.poll.start" => envelope.state_key.is_none(),
         "m.room.name" | "m.room.avatar" => true,
         "m.room.member" => {
-            let member = state_key.as_deref().and_then(|key| UserId::parse(key).ok());
-            member.is_some_and(|member| ours(&member))
+            let member = envelope.state_key.as_deref().and_then(|key| UserId::parse(key).ok());
+            member.is_some_and(|member| ours(&member)) || envelope.is_leave()
         }
         _ => false,
     };
+    let Envelope { event_id, room_id, sender, kind, .. } = envelope;
     if ours(&sender) || !wanted {
         tracing::debug!(kind, "event left out");
         return None;

@@ -8,7 +8,7 @@ mod from_remote;
 pub mod ghost;
 pub mod notify;
 pub mod puppet;
-mod request;
+pub mod request;
 pub mod room;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::network::RemoteError;
-use crate::portal::ghost;
+use crate::portal::{self, ghost};
 use crate::runtime;
 
 const HOW_TO_LOG_IN: &str = "\
@@ -110,20 +110,25 @@ fn login_notice(error: &RemoteError) -> Notice {
     }
 }
 
-/// Picks the login a command means: the named one, or the only one.
+/// Picks the login a command means: the named one, that of the chat it is given in, or the only one.
 pub(super) async fn meant(
     bridge: &Bridge,
     asked: &Asked<'_>,
     name: Option<&str>,
 ) -> Result<Result<Login, Notice>, StepError> {
     let mut logins = bridge.store.logins_of_user(&asked.event.sender).await?;
-    if let Some(name) = name.map(|name| name.trim_start_matches('@')) {
+    if let Some(name) = name.or(asked.login).map(|name| name.trim_start_matches('@')) {
         logins.retain(|login| login.username == name || login.id.as_str() == name);
+    } else if let Some(portal) = bridge.store.portal_of_room(&asked.event.room_id).await?
+        && let Some(here) = portal::own_login(bridge, &asked.event.sender, &portal).await?
+    {
+        logins.retain(|login| login.id == here);
     }
     Ok(match logins.len() {
         1 => Ok(logins.remove(0)),
         0 => Err(Notice::new("There is no such login.").with_hint("`list-logins` shows yours, `login` makes one.")),
-        _ => Err(Notice::new("You have several logins.").with_hint("name one: `list-logins` shows them.")),
+        _ => Err(Notice::new("You have several logins.")
+            .with_hint("name one before the command, like `as @anna ping`; `list-logins` shows them.")),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::login::history;
 use crate::network::{ChatChange, Remote, RemoteError};
-use crate::portal::{self, room};
+use crate::portal::{self, request, room};
 
 /// Messages fetched when no number is given, and the most that can be asked for at once.
 const USUAL: i64 = 100;
@@ -150,7 +150,7 @@ async fn start(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Outcome {
         }
         Err(error) => return Ok(Err(explained("The chat was not opened", &error))),
     };
-    let portal = room::ensure(bridge, &login.id, &thread, None).await?;
+    let portal = room::reopen(bridge, &login.id, &thread).await?;
     Ok(Ok(opened(portal.as_ref(), &format!("@{name}"))))
 }
 
@@ -198,31 +198,61 @@ async fn group(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Outcome {
     }
 }
 
-/// Changes the chat of the room: `mute`, `unmute`, `mark-unread`, `leave-group`, `delete-chat`, `accept`, `decline`.
+/// The message request of the person named, with the asker's login that got it; or what is wrong.
+async fn request_of(
+    bridge: &Bridge,
+    asked: &Asked<'_>,
+    name: &str,
+) -> Result<Result<(Portal, LoginId), Notice>, StepError> {
+    let (login, remote) = match own(bridge, asked).await? {
+        Ok(own) => own,
+        Err(notice) => return Ok(Err(notice)),
+    };
+    let thread = match remote.user_by_name(name).await {
+        Ok(user) => remote.thread_with(&[user.id]).await,
+        Err(error) => Err(error),
+    };
+    let portal = match thread {
+        Ok(Some(thread)) => room::portal_for(bridge, &login.id, &thread.id).await?,
+        Ok(None) | Err(RemoteError::NotFound) => None,
+        Err(error) => return Ok(Err(explained("That did not work", &error))),
+    };
+    Ok(match portal.filter(|portal| portal.standing == Standing::Request) {
+        Some(portal) => Ok((portal, login.id)),
+        None => Err(Notice::new(format!("There is no message request of @{name}."))),
+    })
+}
+
+/// Changes the chat of the room: `mute`, `unmute`, `mark-unread`, `leave-group`, `delete-chat`, `accept`, `decline`; the
+/// last two also by the name of who asks.
 pub(super) async fn change(
     bridge: &Arc<Bridge>,
     asked: &Asked<'_>,
     change: ChatChange,
     done: &str,
 ) -> Result<(), StepError> {
-    let (mut portal, login) = match here(bridge, asked).await? {
+    let is_answer = matches!(change, ChatChange::Accept | ChatChange::Decline);
+    let found = match asked.rest.trim_start_matches('@') {
+        name if is_answer && !name.is_empty() => request_of(bridge, asked, name).await?,
+        _ => here(bridge, asked).await?,
+    };
+    let (mut portal, login) = match found {
         Ok(found) => found,
         Err(notice) => return answer(bridge, asked, Err(notice)).await,
     };
-    let remote = bridge.remote(&login).await?;
-    if let Err(error) = remote.change(&portal.key.thread, &change).await {
-        return answer(bridge, asked, Err(explained("That did not work", &error))).await;
-    }
-    let standing = match change {
-        ChatChange::Accept => Standing::Open,
-        ChatChange::Decline => Standing::Declined,
-        _ => portal.standing,
+    let changed = match is_answer {
+        true => request::answer(bridge, &login, &mut portal, &change).await,
+        false => {
+            let done = bridge.remote(&login).await?.change(&portal.key.thread, &change).await;
+            done.map_err(|error| StepError::Remote { login, error })
+        }
     };
-    if portal.standing != standing {
-        portal.standing = standing;
-        bridge.store.save_portal(&portal).await?;
-    }
-    answer(bridge, asked, Ok(done.to_owned())).await
+    let outcome = match changed {
+        Ok(()) => Ok(done.to_owned()),
+        Err(StepError::Remote { error, .. }) => Err(explained("That did not work", &error)),
+        Err(error) => return Err(error),
+    };
+    answer(bridge, asked, outcome).await
 }
 
 /// Lets a login speak for people in this room who have none, or no longer.

@@ -23,6 +23,13 @@ pub const REQUEST_KEY: &str = "dev.puppetgram.request";
 const PAGES: std::ops::Range<usize> = 3..200;
 
 #[derive(Deserialize)]
+struct Fetched {
+    sender: OwnedUserId,
+    #[serde(default)]
+    content: Value,
+}
+
+#[derive(Deserialize)]
 struct Sent {
     event_id: OwnedEventId,
 }
@@ -74,15 +81,21 @@ impl Client {
 
     /// Fetches who sent an event, as the bot sees it; none if there is no such event.
     pub async fn author(&self, room: &RoomId, event: &EventId) -> Result<Option<OwnedUserId>, HomeserverError> {
-        #[derive(Deserialize)]
-        struct Authored {
-            sender: OwnedUserId,
-        }
+        Ok(self.event(room, event).await?.map(|event| event.sender))
+    }
+
+    /// Fetches what the bot has said in an event; none if the event is not the bot's.
+    pub async fn said_by_bot(&self, room: &RoomId, event: &EventId) -> Result<Option<Value>, HomeserverError> {
+        let event = self.event(room, event).await?;
+        Ok(event.filter(|event| event.sender == self.bot()).map(|event| event.content))
+    }
+
+    async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<Fetched>, HomeserverError> {
         let mut url = self.room_address(room);
         url.push_str("/event");
         push_segment(&mut url, event.as_str());
-        match self.call_json::<Authored>(Method::GET, url, self.bot(), Vec::new()).await {
-            Ok(event) => Ok(Some(event.sender)),
+        match self.call_json(Method::GET, url, self.bot(), Vec::new()).await {
+            Ok(event) => Ok(Some(event)),
             Err(HomeserverError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }

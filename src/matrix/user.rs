@@ -1,10 +1,17 @@
 //! Our users: registering them and giving them names and pictures.
 
+use std::collections::BTreeMap;
+
 use ruma::{
     MxcUri, RoomId, UserId,
-    api::client::{account::register, config::set_room_account_data, profile::set_profile_field},
-    events::marked_unread::MarkedUnreadEventContent,
+    api::client::{
+        account::register,
+        config::{get_global_account_data, set_global_account_data, set_room_account_data},
+        profile::set_profile_field,
+    },
+    events::{GlobalAccountDataEventType, marked_unread::MarkedUnreadEventContent},
     profile::ProfileFieldValue,
+    serde::Raw,
 };
 
 use super::{client::Client, error::HomeserverError};
@@ -34,7 +41,25 @@ impl Client {
     pub async fn set_marked_unread(&self, user: &UserId, room: &RoomId, unread: bool) -> Result<(), HomeserverError> {
         let content = MarkedUnreadEventContent::new(unread);
         let request = set_room_account_data::v3::Request::new(user.to_owned(), room.to_owned(), &content);
-        let request = request.map_err(|error| HomeserverError::Malformed(error.to_string()))?;
+        self.call(user, request.map_err(malformed)?).await.map(drop)
+    }
+
+    /// Lists a room among a user's direct chats, in what they have stored about themselves.
+    pub async fn list_as_direct(&self, user: &UserId, with: &UserId, room: &RoomId) -> Result<(), HomeserverError> {
+        let kind = GlobalAccountDataEventType::Direct;
+        let known = self.call(user, get_global_account_data::v3::Request::new(user.to_owned(), kind.clone())).await;
+        let mut lists: BTreeMap<String, Vec<String>> = match known {
+            Ok(known) => known.account_data.deserialize_as_unchecked().map_err(malformed)?,
+            Err(HomeserverError::NotFound) => BTreeMap::new(),
+            Err(error) => return Err(error),
+        };
+        let rooms = lists.entry(with.to_string()).or_default();
+        if rooms.iter().any(|known| known == room.as_str()) {
+            return Ok(());
+        }
+        rooms.push(room.to_string());
+        let lists = Raw::new(&lists).map_err(malformed)?.cast_unchecked();
+        let request = set_global_account_data::v3::Request::new_raw(user.to_owned(), kind, lists);
         self.call(user, request).await.map(drop)
     }
 
@@ -47,4 +72,9 @@ impl Client {
         let request = set_profile_field::v3::Request::new(user.to_owned(), value);
         self.call(user, request).await.map(drop)
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn malformed(error: serde_json::Error) -> HomeserverError {
+    HomeserverError::Malformed(error.to_string())
 }

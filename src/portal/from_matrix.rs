@@ -22,7 +22,7 @@ use crate::domain::notice::Notice;
 use crate::domain::record::{InboxRow, Mapping, Portal, Settlement};
 use crate::lane::{StepError, Stop};
 use crate::network::Target;
-use crate::portal::puppet;
+use crate::portal::{puppet, request};
 use crate::runtime;
 
 /// An event of a room, as far as it matters here.
@@ -183,6 +183,9 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
                 group::member(bridge, &event, portal).await?;
                 return Ok(Step::Done(Settlement::nothing(row.id)));
             }
+            "m.room.member" => {
+                membership::in_portal(bridge, &event, portal).await?;
+            }
             "m.room.redaction" => return redaction::handle(bridge, row, &event, portal).await.map(Step::Done),
             _ => {}
         }
@@ -191,6 +194,7 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         "m.room.member" if group::ghost_of(bridge, &event).is_some() => group::ghost_invited(bridge, &event).await?,
         "m.room.member" => membership::handle(bridge, &event).await?,
         "m.room.message" => command::handle(bridge, &event).await?,
+        "m.reaction" => request::answered_by_reaction(bridge, &event).await?,
         "m.room.encrypted" => refuse_encrypted(bridge, &event).await?,
         _ => {}
     }

@@ -11,7 +11,7 @@ use crate::domain::ids::{LoginId, RemoteUserId, RequestId};
 use crate::domain::record::Portal;
 use crate::lane::StepError;
 use crate::matrix::{HomeserverError, Intent, REQUEST_KEY};
-use crate::portal::from_matrix::RoomEvent;
+use crate::portal::{from_matrix::RoomEvent, ghost};
 
 /// Where users were found to be, or were brought in.
 #[derive(Debug, Default)]
@@ -47,6 +47,27 @@ pub(super) async fn in_room(
             tracing::warn!(%error, %user, "cannot act as this user; their ghost does it");
             Ok(None)
         }
+    }
+}
+
+/// Brings the owner of a login into a room they were invited to, where the bridge may; a direct chat is listed as one.
+pub(super) async fn enter(
+    bridge: &Bridge,
+    portal: &Portal,
+    login: &LoginId,
+    others: &[RemoteUserId],
+) -> Result<(), StepError> {
+    let (Some(user), Some(room)) = (in_room(bridge, portal, &login.as_remote_user()).await?, &portal.room) else {
+        return Ok(());
+    };
+    let (Some(_), [other]) = (&portal.key.receiver, others) else { return Ok(()) };
+    match bridge.matrix.list_as_direct(&user, &ghost::user_id(bridge, other), room).await {
+        Err(error) if error.is_transient() => Err(error.into()),
+        Err(error) => {
+            tracing::debug!(%error, "not listed as a direct chat");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{ghost, puppet, request};
 use crate::bridge::Bridge;
+use crate::config::Requests;
 use crate::domain::event::{RemoteThread, RemoteUser};
 use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
 use crate::domain::record::{Portal, Standing};
@@ -45,10 +46,22 @@ pub async fn ensure(
         _ => {}
     }
     let shown = fetch(bridge, login, thread, sender).await?;
-    if shown.pending {
-        return request::arrived(bridge, login, &shown).await;
+    if shown.pending && bridge.config.bridge.message_requests != Requests::Room {
+        return request::arrived(bridge, login, &shown).await.map(|()| None);
     }
     create(bridge, login, &shown, true).await.map(Some)
+}
+
+/// As [`ensure`], for a user who asks for the chat: it comes back if they had declined it, and invites them anew if they
+/// had left.
+pub async fn reopen(bridge: &Arc<Bridge>, login: &LoginId, thread: &ThreadId) -> Result<Option<Portal>, StepError> {
+    if let Some(portal) = portal_for(bridge, login, thread).await? {
+        bridge.store.forget_login_in_thread(thread, login).await?;
+        if portal.standing == Standing::Declined {
+            bridge.store.save_portal(&Portal { standing: Standing::Open, ..portal }).await?;
+        }
+    }
+    ensure(bridge, login, thread, None).await
 }
 
 /// As [`ensure`], without inviting the user.
@@ -63,7 +76,8 @@ pub async fn ensure_quietly(
         return Ok(portal);
     }
     let shown = fetch(bridge, login, thread, sender).await?;
-    create(bridge, login, &shown, false).await
+    // Whoever asks for what was said before has accepted.
+    create(bridge, login, &RemoteThread { pending: false, ..shown }, false).await
 }
 
 /// How many rooms were made in the last hour. A flood of chats must not become a flood of rooms.
@@ -88,7 +102,7 @@ impl RoomBudget {
 }
 
 /// The portal that shows a thread to a login: shared if the thread is a group, else the login's own.
-pub(super) async fn portal_for(
+pub(crate) async fn portal_for(
     bridge: &Bridge,
     login: &LoginId,
     thread: &ThreadId,
@@ -166,8 +180,14 @@ pub(super) async fn create(
     };
     portal.room = Some(room.clone());
     portal.name = name;
+    if thread.pending {
+        portal.standing = Standing::Request;
+        request::say_in_room(bridge, &portal, thread).await?;
+    }
     bridge.store.save_portal(&portal).await?;
     if with_user {
+        let others: Vec<_> = thread.users.iter().map(|user| user.id.clone()).collect();
+        puppet::enter(bridge, &portal, login, &others).await?;
         bridge.store.note_login_in_thread(&key.thread, login).await?;
     }
     failpoint::hit("room-after-save");
@@ -247,6 +267,9 @@ pub(super) async fn ensure_user(bridge: &Bridge, portal: &Portal, login: &LoginI
     }
     if let Some(room) = &portal.room {
         invite_quietly(bridge, room, &owner(bridge, login).await?, portal.key.receiver.is_some()).await?;
+        let mut others = portal.members.clone();
+        others.retain(|member| *member != login.as_remote_user());
+        puppet::enter(bridge, portal, login, &others).await?;
     }
     Ok(bridge.store.note_login_in_thread(&portal.key.thread, login).await?)
 }

@@ -100,6 +100,11 @@ impl Store {
         self.done(Write::SetManagementRoom { user: user.to_owned(), room: room.to_owned() }).await
     }
 
+    /// Forgets a room in which a user talked to the bot.
+    pub async fn forget_management_room(&self, room: &RoomId) -> Result<(), StoreError> {
+        self.done(Write::ForgetManagementRoom(room.to_owned())).await
+    }
+
     /// The user who talks to the bot in a room.
     pub async fn user_of_management_room(&self, room: &RoomId) -> Result<Option<OwnedUserId>, StoreError> {
         read!(self, accounts::user_of_management_room(room))

@@ -157,7 +157,8 @@ impl Cache {
             | Write::AdvanceRead { .. }
             | Write::Prune { .. }
             | Write::SaveSession { .. }
-            | Write::SetManagementRoom { .. } => {}
+            | Write::SetManagementRoom { .. }
+            | Write::ForgetManagementRoom(_) => {}
         }
     }
 

@@ -50,6 +50,7 @@ pub(super) enum Write {
     RemoveLogin(LoginId),
     SaveSession { login: LoginId, sealed: Vec<u8> },
     SetManagementRoom { user: OwnedUserId, room: OwnedRoomId },
+    ForgetManagementRoom(OwnedRoomId),
 }
 
 /// Rows, and what is committed together with them.

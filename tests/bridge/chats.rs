@@ -1,6 +1,5 @@
-//! Chats themselves: started, changed and answered from Matrix; message requests; groups; relaying.
+//! Chats themselves: started, changed and answered from Matrix; groups; relaying.
 
-use instagram_sim::AccountOptions;
 use serde_json::json;
 
 use crate::world::{Setup, World};
@@ -89,69 +88,6 @@ async fn admins_pictures_rules_and_vanish_mode_are_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_request_says_so_and_is_accepted_by_a_reaction() {
-    let world = World::start().await;
-    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
-    world.sim.set_options(world.anna_account.pk, options).unwrap();
-    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk], None).unwrap();
-    let room = world.portal_of(&thread, &world.bob).await;
-    let bot = world.bot();
-    let told =
-        |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains("message request of @bob"));
-    world.until("the explanation", told).await;
-    let target = world.event(&room, "first").unwrap()["event_id"].clone();
-    let thumb = json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": "👍"}});
-    world.homeserver.send(&room, &world.anna.id, "m.reaction", &thumb).unwrap();
-    let accepted = |world: &World| {
-        let view = world.sim.thread_view(&thread, world.anna_account.pk).unwrap();
-        (view["pending"] == false).then_some(())
-    };
-    world.until("accepted", accepted).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_without_a_room_gets_one_when_it_is_accepted_and_nothing_is_lost() {
-    let setup = Setup { bridge: "  message_requests: digest\n  history_pause: 0s\n".to_owned(), ..Setup::default() };
-    let mut world = World::start_with(&setup).await;
-    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
-    world.sim.set_options(world.anna_account.pk, options).unwrap();
-    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk], None).unwrap();
-    world.sim.send_text(world.bob.pk, &thread, "may I?").unwrap();
-    let bot = world.bot();
-    let management = world.management_room().to_owned();
-    let told =
-        |world: &World| world.said_by(&management, &bot).into_iter().find(|text| text.contains("@bob wants to write"));
-    world.until("the digest", told).await;
-    world.bridge.kill();
-    world.bridge.start();
-    world.sim.send_text(world.bob.pk, &thread, "hello?").unwrap();
-    world.sim.approve_thread(world.anna_account.pk, &thread).unwrap();
-    let room = world.until("the room", |world| room_of(world, &thread)).await;
-    let expected = ["may I?".to_owned(), "hello?".to_owned()];
-    world.expect_said(&room, &world.ghost(&world.bob), &expected).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_declined_request_stays_away() {
-    let mut world = World::start().await;
-    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
-    world.sim.set_options(world.anna_account.pk, options).unwrap();
-    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk], None).unwrap();
-    let room = world.portal_of(&thread, &world.bob).await;
-    world.homeserver.send_text(&room, &world.anna.id, "!ig decline").unwrap();
-    let bot = world.bot();
-    let told = |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains("Declined"));
-    world.until("the answer", told).await;
-    world.bridge.kill();
-    world.bridge.start();
-    world.sim.send_text(world.bob.pk, &thread, "still there?").unwrap();
-    let other = world.sim.create_account("other", "").unwrap();
-    let marker = world.chat_with(&other);
-    world.portal_of(&marker, &other).await;
-    assert!(world.event(&room, "still there?").is_none());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_relay_speaks_for_people_without_a_login_and_its_echo_does_not_come_back() {
     let bridge = "  relay_formats: {m.image: \"a picture by {name}\"}\n".to_owned();
     let world = World::start_with(&Setup { bridge, ..Setup::default() }).await;
@@ -207,4 +143,49 @@ async fn inviting_a_ghost_leads_to_the_chat() {
     world.homeserver.invite(&room, &world.anna.id, &ghost).unwrap();
     let told = |world: &World| world.said_by(&room, &ghost).into_iter().find(|text| text.contains(&portal));
     world.until("the way to the chat", told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_a_room_is_invited_again_by_its_next_message() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let here = |world: &World| world.homeserver.rooms_of(&world.anna.id).contains(&room);
+    for (times, text) in [(1, "are you there?"), (2, "and now?")] {
+        let leave = json!({"membership": "leave"});
+        world.homeserver.set_state(&room, &world.anna.id, "m.room.member", &world.anna.id, &leave).unwrap();
+        assert!(!here(&world));
+        let left =
+            |world: &World| (world.bridge.log().matches("left the room of a chat").count() == times).then_some(());
+        world.until("the bridge knows", left).await;
+        world.sim.send_text(world.bob.pk, &thread, text).unwrap();
+        world.until("the invitation", |world| here(world).then_some(())).await;
+        world.homeserver.join(&room, &world.anna.id).unwrap();
+        world.until("the message", |world| world.event(&room, text)).await;
+    }
+    world.homeserver.send_text(&room, &world.anna.id, "yes").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["yes".to_owned()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_several_logins_says_which() {
+    let mut world = World::start().await;
+    let second = world.sim.create_account("anna.work", "Anna Alm").unwrap();
+    let answer = world.command(&format!("login {}", second.sessionid)).await;
+    assert!(answer.starts_with("Logged in"), "{answer}");
+    let answer = world.command("start-chat @bob Hello").await;
+    assert!(answer.contains("`as @anna ping`"), "{answer}");
+    let answer = world.command("as @anna.work start-chat @bob Hello").await;
+    assert!(answer.contains("https://matrix.to/#/!"), "{answer}");
+    let thread = world.sim.threads().pop().unwrap();
+    world.expect_written(&thread, &second, &["Hello".to_owned()]).await;
+    // In a chat its login is meant.
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    world.homeserver.join(&room, &world.anna.id).unwrap();
+    world.homeserver.send_text(&room, &world.anna.id, "!ig start-chat @bob").unwrap();
+    let bot = world.bot();
+    let told = |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains("is here"));
+    world.until("the answer", told).await;
+    let answer = world.command("as @nobody search bob").await;
+    assert!(answer.contains("There is no such login"), "{answer}");
 }

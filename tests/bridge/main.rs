@@ -14,6 +14,7 @@ mod kinds;
 mod media;
 mod mutations;
 mod puppets;
+mod requests;
 mod text;
 #[expect(dead_code, reason = "the crash tests use the rest")]
 mod world;

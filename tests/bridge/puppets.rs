@@ -59,6 +59,24 @@ async fn what_the_user_does_in_the_app_is_done_by_their_own_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_chat_is_entered_and_listed_as_a_direct_one() {
+    let world = World::start_with(&setup()).await;
+    world.homeserver.set_data(&world.anna.id, "m.direct", json!({"@else:example.org": ["!other:example.org"]}));
+    let thread = world.chat_with(&world.bob);
+    world.sim.send_text(world.bob.pk, &thread, "hello").unwrap();
+    let entered = |world: &World| {
+        let is_here = |room: &String| {
+            let member = world.homeserver.state(room, "m.room.member", &world.anna.id);
+            world.event(room, "hello").is_some() && member.is_some_and(|member| member["membership"] == "join")
+        };
+        world.homeserver.rooms().into_iter().find(is_here)
+    };
+    let room = world.until("Anna in the room", entered).await;
+    let direct = json!({"@else:example.org": ["!other:example.org"], world.ghost(&world.bob): [room]});
+    assert_eq!(world.homeserver.data(&world.anna.id, "m.direct"), Some(direct));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_in_the_app_is_edited_and_forwarded_in_matrix() {
     let chat = Chat::start_with(&setup()).await;
     let (world, anna) = (&chat.world, chat.world.anna.id.clone());

@@ -100,6 +100,18 @@ impl World {
         self.wait_for_bot(&room, before).await
     }
 
+    /// Repeats a command until its answer says something, since what it is about may be on its way.
+    pub(crate) async fn until_answered(&mut self, text: &str, words: &str) -> String {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        loop {
+            let answer = self.command(text).await;
+            if answer.contains(words) {
+                return answer;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "waited too long for {words}: {answer}");
+        }
+    }
+
     async fn wait_for_bot(&self, room: &str, before: usize) -> String {
         let bot = self.bot();
         self.until("the bot's answer", |world| world.said_by(room, &bot).get(before).cloned()).await

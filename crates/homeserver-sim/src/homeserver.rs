@@ -232,6 +232,20 @@ impl Homeserver {
         self.sim.world().accounts.get(user)?.data.get(&format!("{room}/{kind}")).cloned()
     }
 
+    /// What a user has stored about themselves.
+    pub fn data(&self, user: &str, kind: &str) -> Option<Value> {
+        self.sim.world().accounts.get(user)?.data.get(kind).cloned()
+    }
+
+    /// Stores something about a user, as their client would.
+    pub fn set_data(&self, user: &str, kind: &str, content: Value) {
+        self.sim.change(|world| {
+            if let Some(account) = world.accounts.get_mut(user) {
+                account.data.insert(kind.to_owned(), content);
+            }
+        });
+    }
+
     /// The event that a user has read up to.
     pub fn receipt_of(&self, room: &str, user: &str) -> Option<String> {
         self.sim.world().rooms.get(room)?.receipts.get(user).map(|(event, _)| event.to_string())

@@ -8,7 +8,8 @@ use ruma::{OwnedMxcUri, UserId};
 use super::{RoomEvent, sender};
 use crate::bridge::Bridge;
 use crate::config::Permission;
-use crate::domain::ids::{RemoteUserId, Timestamp};
+use crate::domain::event::RemoteThread;
+use crate::domain::ids::{LoginId, RemoteUserId, Timestamp};
 use crate::domain::notice::Notice;
 use crate::domain::record::Portal;
 use crate::domain::request_id;
@@ -86,20 +87,28 @@ async fn change(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal, change
 pub(super) async fn ghost_invited(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepError> {
     let Some(user) = ghost_of(bridge, event).filter(|_| event.content["membership"] == "invite") else { return Ok(()) };
     let intent = Intent::As(ghost::user_id(bridge, &user));
-    let own = bridge.store.logins_of_user(&event.sender).await?;
-    let allowed = bridge.config.permission(&event.sender) >= Permission::User;
-    let (true, [login]) = (allowed, own.as_slice()) else {
+    let logins = bridge.store.logins_of_user(&event.sender).await?;
+    if logins.is_empty() || bridge.config.permission(&event.sender) < Permission::User {
         return match bridge.matrix.leave(&intent, &event.room_id).await {
             Err(error) if error.is_transient() => Err(error.into()),
             _ => Ok(()),
         };
-    };
-    let remote = bridge.remote(&login.id).await?;
-    let found = remote.thread_with(std::slice::from_ref(&user)).await;
-    let found = found.map_err(|error| StepError::Remote { login: login.id.clone(), error })?;
-    let text = match found {
-        Some(thread) => {
-            let portal = room::ensure(bridge, &login.id, &thread.id, None).await?;
+    }
+    let mut found = None;
+    for login in logins {
+        found = match chat_with(bridge, &login.id, &user).await {
+            Ok(None) => continue,
+            Ok(Some(thread)) => Some(Ok((login, thread))),
+            // Another login may know better.
+            Err(error) => Some(Err(error)),
+        };
+        if matches!(found, Some(Ok(_))) {
+            break;
+        }
+    }
+    let text = match found.transpose()? {
+        Some((login, thread)) => {
+            let portal = room::reopen(bridge, &login.id, &thread.id).await?;
             let place = portal.and_then(|portal| portal.room);
             place.map_or_else(
                 || "This chat is not bridged.".to_owned(),
@@ -123,4 +132,9 @@ pub(super) async fn ghost_invited(bridge: &Arc<Bridge>, event: &RoomEvent) -> Re
         Err(error) if error.is_transient() => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+async fn chat_with(bridge: &Bridge, login: &LoginId, user: &RemoteUserId) -> Result<Option<RemoteThread>, StepError> {
+    let found = bridge.remote(login).await?.thread_with(std::slice::from_ref(user)).await;
+    found.map_err(|error| StepError::Remote { login: login.clone(), error })
 }

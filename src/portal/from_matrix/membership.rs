@@ -1,16 +1,38 @@
-//! Invitations of the bridge bot.
+//! Invitations of the bridge bot, and users that leave.
 
 use std::sync::Arc;
+
+use ruma::UserId;
 
 use super::RoomEvent;
 use crate::bridge::Bridge;
 use crate::command;
 use crate::config::Permission;
+use crate::domain::record::Portal;
 use crate::lane::StepError;
 use crate::matrix::Intent;
+use crate::portal::puppet;
+
+/// A member event outside of chats.
+pub(super) async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepError> {
+    match event.content["membership"].as_str() {
+        Some("leave") => left(bridge, event).await,
+        _ => invited(bridge, event).await,
+    }
+}
+
+/// A management room without its user, or without the bot, is none: what the bot has to say needs another.
+async fn left(bridge: &Bridge, event: &RoomEvent) -> Result<(), StepError> {
+    let Some(owner) = bridge.store.user_of_management_room(&event.room_id).await? else { return Ok(()) };
+    if ![owner.as_str(), bridge.bot().as_str()].contains(&event.state_key.as_deref().unwrap_or_default()) {
+        return Ok(());
+    }
+    bridge.store.forget_management_room(&event.room_id).await?;
+    quietly(bridge.matrix.leave(&Intent::Bot, &event.room_id).await)
+}
 
 /// Joins where a user who may use the bridge invites the bot, and says hello there.
-pub(super) async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepError> {
+async fn invited(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepError> {
     let invited = event.content["membership"] == "invite" && event.state_key.as_deref() == Some(bridge.bot().as_str());
     if !invited || event.sender == *bridge.bot() {
         return Ok(());
@@ -33,6 +55,21 @@ pub(super) async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<()
         bridge.store.set_management_room(&event.sender, &event.room_id).await?;
         command::welcome(bridge, event).await?;
     }
+    Ok(())
+}
+
+/// Somebody with a login left the room of a chat, or was removed from it. The chat goes on: its next message invites them
+/// again, so that nothing is said where nobody hears it.
+pub(super) async fn in_portal(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<(), StepError> {
+    if event.content["membership"] != "leave" {
+        return Ok(());
+    }
+    let Some(user) = event.state_key.as_deref().and_then(|user| UserId::parse(user).ok()) else { return Ok(()) };
+    for login in bridge.store.logins_of_user(&user).await? {
+        tracing::info!(room = %event.room_id, login = %login.id, "left the room of a chat; its next message invites again");
+        bridge.store.forget_login_in_thread(&portal.key.thread, &login.id).await?;
+    }
+    puppet::doubt(bridge, &event.room_id, &user);
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::domain::request_id;
 use crate::failpoint;
 use crate::lane::{StepError, Stop};
 use crate::network::{ChatChange, Remote};
-use crate::portal::{ephemeral, ghost};
+use crate::portal::{ephemeral, ghost, request};
 use crate::runtime;
 
 /// What is to be sent for a row.
@@ -35,7 +35,7 @@ pub(super) async fn prepare(
     bridge: &Arc<Bridge>,
     row: &InboxRow,
     event: &RoomEvent,
-    portal: Portal,
+    mut portal: Portal,
     earlier: &[Plan],
 ) -> Result<Step, StepError> {
     let Some(content) = MessageContent::from_value(&event.content) else {
@@ -66,7 +66,7 @@ pub(super) async fn prepare(
     }
     if portal.standing == Standing::Request {
         // Who answers accepts; Instagram wants that first.
-        super::super::request::answer(bridge, &login, &portal, &ChatChange::Accept).await?;
+        request::answer(bridge, &login, &mut portal, &ChatChange::Accept).await?;
     }
     let at = Timestamp(event.origin_server_ts);
     let parts = (0..).zip(parts).map(|(n, part)| (request_id::client_context(&event.event_id, at, n), part)).collect();

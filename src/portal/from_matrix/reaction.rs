@@ -14,8 +14,10 @@ use crate::domain::record::{Effect, InboxRow, Portal, Reacted, Settlement, Stand
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
-use crate::network::ChatChange;
-use crate::portal::echo::{self, Deed};
+use crate::portal::{
+    echo::{self, Deed},
+    request,
+};
 
 /// Reacts as the sender's login.
 pub(super) async fn handle(
@@ -28,9 +30,9 @@ pub(super) async fn handle(
     let (Some(target), Some(key)) = (relation["event_id"].as_str(), relation["key"].as_str()) else {
         return Ok(Settlement::nothing(row.id));
     };
-    if let Some(answer) = answer_to_request(portal, key) {
+    if let Some(answer) = request::answer_of(key).filter(|_| portal.standing == Standing::Request) {
         let login = sender(bridge, event, portal).await?;
-        super::super::request::answer(bridge, &login, portal, &answer).await?;
+        request::answer(bridge, &login, &mut portal.clone(), &answer).await?;
         return Ok(Settlement::nothing(row.id));
     }
     let Some(mapping) = target_of(bridge, target, row.attempts).await? else {
@@ -62,19 +64,6 @@ pub(super) async fn handle(
         replace(bridge, event, &earlier.event).await?;
     }
     Ok(Settlement { effects: vec![Effect::Reacted(shown)], ..Settlement::nothing(row.id) })
-}
-
-/// In the room of a message request a thumb or a tick is the answer to it.
-fn answer_to_request(portal: &Portal, key: &str) -> Option<ChatChange> {
-    if portal.standing != Standing::Request {
-        return None;
-    }
-    let key: String = key.chars().filter(|c| !matches!(*c, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')).collect();
-    match key.as_str() {
-        "👍" | "✅" | "✔" => Some(ChatChange::Accept),
-        "👎" | "❌" | "✖" => Some(ChatChange::Decline),
-        _ => None,
-    }
 }
 
 async fn replace(bridge: &Bridge, event: &RoomEvent, earlier: &OwnedEventId) -> Result<(), StepError> {

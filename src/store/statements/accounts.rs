@@ -82,6 +82,12 @@ pub(super) async fn set_management_room(conn: &mut Conn, user: &UserId, room: &R
     Ok(())
 }
 
+pub(super) async fn forget_management_room(conn: &mut Conn, room: &RoomId) -> Found<()> {
+    const SQL: &str = "DELETE FROM management_room WHERE room = $1";
+    sqlx::query(SQL).bind(room.as_str()).execute(conn).await?;
+    Ok(())
+}
+
 /// A value stored once for the whole database. Returns what is stored: `value`, unless another one was there.
 pub(super) async fn ensure_meta(conn: &mut Conn, name: &str, value: &[u8]) -> Found<Vec<u8>> {
     const SQL: &str = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";

@@ -245,6 +245,7 @@ async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer, depth: 
         Write::RemoveLogin(login) => accounts::remove_login(conn, login).await?,
         Write::SaveSession { login, sealed } => accounts::save_session(conn, login, sealed).await?,
         Write::SetManagementRoom { user, room } => accounts::set_management_room(conn, user, room).await?,
+        Write::ForgetManagementRoom(room) => accounts::forget_management_room(conn, room).await?,
     }
     Ok(())
 }

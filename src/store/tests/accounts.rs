@@ -106,6 +106,10 @@ pub(super) async fn a_user_has_one_management_room(world: &World) {
 
     // A room changes hands.
     store.set_management_room(bert, second).await.unwrap();
+    store.forget_management_room(first).await.unwrap();
+    assert_eq!(store.management_room(bert).await.unwrap().as_deref(), Some(second));
     assert_eq!(store.user_of_management_room(second).await.unwrap().as_deref(), Some(bert));
     assert_eq!(store.management_room(anna).await.unwrap(), None);
+    store.forget_management_room(second).await.unwrap();
+    assert_eq!(store.management_room(bert).await.unwrap(), None);
 }

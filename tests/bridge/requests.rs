@@ -1,0 +1,186 @@
+//! Message requests: shown as such, answered by command or reaction, kept away when declined.
+
+use instagram_sim::AccountOptions;
+use serde_json::{Value, json};
+
+use crate::world::{Setup, World};
+
+/// A world where what strangers write to Anna is a request.
+async fn world(policy: &str) -> World {
+    let bridge = format!("  message_requests: {policy}\n  history_pause: 0s\n");
+    let world = World::start_with(&Setup { bridge, ..Setup::default() }).await;
+    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
+    world.sim.set_options(world.anna_account.pk, options).unwrap();
+    world
+}
+
+/// A request of Bob, which has no room yet.
+async fn request(world: &World) -> String {
+    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk], None).unwrap();
+    world.sim.send_text(world.bob.pk, &thread, "may I?").unwrap();
+    thread
+}
+
+fn room_of(world: &World, thread: &str) -> Option<String> {
+    let key = format!("dev.puppetgram://instagram/{thread}");
+    world.homeserver.rooms().into_iter().find(|room| world.homeserver.state(room, "m.bridge", &key).is_some())
+}
+
+/// The bot's words about a request, which have come to Anna's management room.
+async fn digest(world: &World) -> Value {
+    let said = |world: &World| {
+        let events = world.homeserver.events(world.management_room());
+        let text = |event: &Value| event["content"]["body"].as_str().unwrap_or_default().to_owned();
+        events.into_iter().find(|event| text(event).contains("@bob wants to write"))
+    };
+    world.until("the digest", said).await
+}
+
+fn is_pending(world: &World, thread: &str) -> bool {
+    world.sim.thread_view(thread, world.anna_account.pk).unwrap()["pending"] == true
+}
+
+fn reaction(event: &Value, key: &str) -> Value {
+    json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": event["event_id"], "key": key}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_request_says_so_and_is_accepted_by_a_reaction() {
+    let world = World::start().await;
+    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
+    world.sim.set_options(world.anna_account.pk, options).unwrap();
+    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk], None).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    let bot = world.bot();
+    let told =
+        |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains("message request of @bob"));
+    world.until("the explanation", told).await;
+    let target = world.event(&room, "first").unwrap()["event_id"].clone();
+    let thumb = json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": "👍"}});
+    world.homeserver.send(&room, &world.anna.id, "m.reaction", &thumb).unwrap();
+    let accepted = |world: &World| {
+        let view = world.sim.thread_view(&thread, world.anna_account.pk).unwrap();
+        (view["pending"] == false).then_some(())
+    };
+    world.until("accepted", accepted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_without_a_room_gets_one_when_it_is_accepted_and_nothing_is_lost() {
+    let setup = Setup { bridge: "  message_requests: digest\n  history_pause: 0s\n".to_owned(), ..Setup::default() };
+    let mut world = World::start_with(&setup).await;
+    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
+    world.sim.set_options(world.anna_account.pk, options).unwrap();
+    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk], None).unwrap();
+    world.sim.send_text(world.bob.pk, &thread, "may I?").unwrap();
+    let bot = world.bot();
+    let management = world.management_room().to_owned();
+    let told =
+        |world: &World| world.said_by(&management, &bot).into_iter().find(|text| text.contains("@bob wants to write"));
+    world.until("the digest", told).await;
+    world.bridge.kill();
+    world.bridge.start();
+    world.sim.send_text(world.bob.pk, &thread, "hello?").unwrap();
+    world.sim.approve_thread(world.anna_account.pk, &thread).unwrap();
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    let expected = ["may I?".to_owned(), "hello?".to_owned()];
+    world.expect_said(&room, &world.ghost(&world.bob), &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declined_request_stays_away() {
+    let mut world = World::start().await;
+    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
+    world.sim.set_options(world.anna_account.pk, options).unwrap();
+    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk], None).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.homeserver.send_text(&room, &world.anna.id, "!ig decline").unwrap();
+    let bot = world.bot();
+    let told = |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains("Declined"));
+    world.until("the answer", told).await;
+    world.bridge.kill();
+    world.bridge.start();
+    world.sim.send_text(world.bob.pk, &thread, "still there?").unwrap();
+    let other = world.sim.create_account("other", "").unwrap();
+    let marker = world.chat_with(&other);
+    world.portal_of(&marker, &other).await;
+    assert!(world.event(&room, "still there?").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_is_answered_by_a_reaction_to_it() {
+    let world = world("digest").await;
+    let thread = request(&world).await;
+    let said = digest(&world).await;
+    let management = world.management_room().to_owned();
+    world.homeserver.send(&management, &world.anna.id, "m.reaction", &reaction(&said, "👍🏽")).unwrap();
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    world.expect_said(&room, &world.ghost(&world.bob), &["may I?".to_owned()]).await;
+    assert!(!is_pending(&world, &thread));
+    let invited = |world: &World| world.homeserver.rooms_of(&world.anna.id).contains(&room).then_some(());
+    world.until("Anna's invitation", invited).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_without_a_room_is_answered_by_name() {
+    let mut world = world("ignore").await;
+    let thread = request(&world).await;
+    let answer = world.until_answered("accept @bob", "Accepted").await;
+    assert!(answer.contains("you can write to each other now"), "{answer}");
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    world.expect_said(&room, &world.ghost(&world.bob), &["may I?".to_owned()]).await;
+    let answer = world.command("decline @bob").await;
+    assert!(answer.contains("There is no message request of @bob"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_declined_comes_back_when_asked_for() {
+    let mut world = world("digest").await;
+    let thread = request(&world).await;
+    digest(&world).await;
+    let answer = world.until_answered("decline @bob", "Declined").await;
+    assert!(answer.contains("nothing more of this chat is bridged"), "{answer}");
+    world.sim.send_text(world.bob.pk, &thread, "please").unwrap();
+    world.sim.approve_thread(world.anna_account.pk, &thread).unwrap();
+    let answer = world.command("start-chat @bob").await;
+    let room = room_of(&world, &thread).expect("a room");
+    assert!(answer.contains(&room), "{answer}");
+    world.sim.send_text(world.bob.pk, &thread, "thanks").unwrap();
+    world.until("the message", |world| world.event(&room, "thanks")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_shown_as_one_whenever_the_bridge_dies() {
+    for failpoint in ["room-after-create", "room-after-save"] {
+        let mut world = world("room").await;
+        world.bridge.kill();
+        world.bridge.start_with(&[("PUPPETGRAM_FAILPOINT", failpoint)]);
+        let thread = request(&world).await;
+        assert!(world.bridge.wait_for_death().await, "{failpoint}");
+        world.bridge.start();
+        let room = world.until("the room", |world| room_of(world, &thread)).await;
+        let message = world.until("the message", |world| world.event(&room, "may I?")).await;
+        let bot = world.bot();
+        let told = world.said_by(&room, &bot).into_iter().filter(|text| text.contains("message request of @bob"));
+        assert_eq!(told.count(), 1, "{failpoint}");
+        world.homeserver.join(&room, &world.anna.id).unwrap();
+        world.homeserver.send(&room, &world.anna.id, "m.reaction", &reaction(&message, "👍")).unwrap();
+        world.until("accepted", |world| (!is_pending(world, &thread)).then_some(())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_left_the_bots_room_is_told_in_another() {
+    let world = world("digest").await;
+    let (anna, former) = (world.anna.id.clone(), world.management_room().to_owned());
+    let leave = json!({"membership": "leave"});
+    world.homeserver.set_state(&former, &anna, "m.room.member", &anna, &leave).unwrap();
+    let bot_left = |world: &World| (!world.homeserver.rooms_of(&world.bot()).contains(&former)).then_some(());
+    world.until("the bot leaves too", bot_left).await;
+    request(&world).await;
+    let told = |world: &World| {
+        let rooms = world.homeserver.rooms_of(&anna);
+        rooms.into_iter().find(|room| world.said_by(room, &world.bot()).iter().any(|text| text.contains("@bob wants")))
+    };
+    assert_ne!(world.until("the digest", told).await, former);
+}
