@@ -257,12 +257,12 @@ pub(super) async fn change(
 
 /// Lets a login speak for people in this room who have none, or no longer.
 pub(super) async fn relay(bridge: &Arc<Bridge>, asked: &Asked<'_>, on: bool) -> Result<(), StepError> {
-    let (mut portal, login) = match here(bridge, asked).await? {
+    let (portal, login) = match here(bridge, asked).await? {
         Ok(found) => found,
         Err(notice) => return answer(bridge, asked, Err(notice)).await,
     };
-    portal.relay = on.then_some(login);
-    bridge.store.save_portal(&portal).await?;
+    let changed = Portal { relay: on.then_some(login), ..portal.clone() };
+    bridge.store.save_portal(&portal, &changed).await?;
     let text = match on {
         true => {
             "From now on what people without a login of their own say here is sent by your account, with their name \

@@ -261,6 +261,32 @@ pub struct Portal {
     pub nicknames: BTreeMap<RemoteUserId, String>,
 }
 
+impl Portal {
+    /// This portal, with what has changed between two other versions of it. Several lanes work on one portal; none of them
+    /// undoes what another has done meanwhile.
+    #[must_use]
+    pub fn merged(mut self, before: &Self, after: &Self) -> Self {
+        fn take<T: Clone + PartialEq>(own: &mut T, before: &T, after: &T) {
+            if before != after {
+                own.clone_from(after);
+            }
+        }
+        take(&mut self.room, &before.room, &after.room);
+        take(&mut self.name, &before.name, &after.name);
+        take(&mut self.avatar_id, &before.avatar_id, &after.avatar_id);
+        take(&mut self.relay, &before.relay, &after.relay);
+        take(&mut self.standing, &before.standing, &after.standing);
+        take(&mut self.nicknames, &before.nicknames, &after.nicknames);
+        self.members.retain(|member| after.members.contains(member) || !before.members.contains(member));
+        let come =
+            after.members.iter().filter(|member| !before.members.contains(member) && !self.members.contains(member));
+        let come: Vec<_> = come.cloned().collect();
+        self.members.extend(come);
+        self.members.sort();
+        self
+    }
+}
+
 /// Whether a chat is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Standing {

@@ -144,9 +144,6 @@ pub(super) async fn set_room_picture(
         None => serde_json::json!({}),
     };
     bridge.matrix.set_state(&Intent::Bot, room, "m.room.avatar", "", &content, None).await?;
-    if let Some(mut portal) = bridge.store.portal_by_id(portal.id).await? {
-        portal.avatar_id = image.map(|image| image.id);
-        bridge.store.save_portal(&portal).await?;
-    }
-    Ok(())
+    let avatar_id = image.map(|image| image.id);
+    Ok(bridge.store.save_portal(portal, &Portal { avatar_id, ..portal.clone() }).await?)
 }

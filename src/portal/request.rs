@@ -26,7 +26,7 @@ const REQUEST: &str = "dev.puppetgram.message_request";
 
 /// The first message of a request came, and it is to have no room.
 pub(super) async fn arrived(bridge: &Bridge, login: &LoginId, thread: &RemoteThread) -> Result<(), StepError> {
-    let mut portal = bridge.store.ensure_portal(&room::key(login, thread)).await?;
+    let portal = bridge.store.ensure_portal(&room::key(login, thread)).await?;
     if bridge.config.bridge.message_requests == Requests::Digest {
         let from = from(thread);
         let text = format!("{from} wants to write to you on Instagram.");
@@ -39,8 +39,8 @@ pub(super) async fn arrived(bridge: &Bridge, login: &LoginId, thread: &RemoteThr
         let request = request_id::notice_transaction(thread.id.as_str(), "message request");
         command::ask_owner(bridge, login, &notice, (REQUEST, asked), &request).await?;
     }
-    portal.standing = Standing::Request;
-    Ok(bridge.store.save_portal(&portal).await?)
+    let asked = Portal { standing: Standing::Request, ..portal.clone() };
+    Ok(bridge.store.save_portal(&portal, &asked).await?)
 }
 
 /// Whom a request is of.
@@ -109,17 +109,22 @@ pub(crate) async fn answer(
     if *change == ChatChange::Accept {
         return accepted(bridge, login, portal).await;
     }
-    portal.standing = Standing::Declined;
-    Ok(bridge.store.save_portal(portal).await?)
+    stand(bridge, portal, Standing::Declined).await
 }
 
 /// The request was accepted, here or in the app. Without a room so far, its messages are fetched now.
 pub(super) async fn accepted(bridge: &Arc<Bridge>, login: &LoginId, portal: &mut Portal) -> Result<(), StepError> {
-    portal.standing = Standing::Open;
-    bridge.store.save_portal(portal).await?;
+    stand(bridge, portal, Standing::Open).await?;
     if portal.room.is_none() {
         let wanted = bridge.config.bridge.history_messages.max(20);
         history::ask_for_more(bridge, login, &portal.key.thread, None, wanted).await?;
     }
+    Ok(())
+}
+
+async fn stand(bridge: &Bridge, portal: &mut Portal, standing: Standing) -> Result<(), StepError> {
+    let changed = Portal { standing, ..portal.clone() };
+    bridge.store.save_portal(portal, &changed).await?;
+    *portal = changed;
     Ok(())
 }

@@ -58,7 +58,7 @@ pub async fn reopen(bridge: &Arc<Bridge>, login: &LoginId, thread: &ThreadId) ->
     if let Some(portal) = portal_for(bridge, login, thread).await? {
         bridge.store.forget_login_in_thread(thread, login).await?;
         if portal.standing == Standing::Declined {
-            bridge.store.save_portal(&Portal { standing: Standing::Open, ..portal }).await?;
+            bridge.store.save_portal(&portal, &Portal { standing: Standing::Open, ..portal.clone() }).await?;
         }
     }
     ensure(bridge, login, thread, None).await
@@ -153,7 +153,7 @@ pub(super) async fn create(
         return Err(StepError::Hold("too many rooms were made in the last hour"));
     }
     let key = key(login, thread);
-    let mut portal = bridge.store.ensure_portal(&key).await?;
+    let known = bridge.store.ensure_portal(&key).await?;
     let user = owner(bridge, login).await?;
     let mut invite = if with_user { vec![user.clone()] } else { Vec::new() };
     for member in &thread.users {
@@ -178,13 +178,13 @@ pub(super) async fn create(
         }
         Err(error) => return Err(error.into()),
     };
-    portal.room = Some(room.clone());
-    portal.name = name;
+    let mut portal = Portal { room: Some(room.clone()), name, ..known.clone() };
     if thread.pending {
         portal.standing = Standing::Request;
         request::say_in_room(bridge, &portal, thread).await?;
     }
-    bridge.store.save_portal(&portal).await?;
+    bridge.store.save_portal(&known, &portal).await?;
+    let known = portal.clone();
     if with_user {
         let others: Vec<_> = thread.users.iter().map(|user| user.id.clone()).collect();
         puppet::enter(bridge, &portal, login, &others).await?;
@@ -197,7 +197,7 @@ pub(super) async fn create(
     }
     portal.members.sort();
     name_ghosts(bridge, thread, &room, &mut portal).await?;
-    bridge.store.save_portal(&portal).await?;
+    bridge.store.save_portal(&known, &portal).await?;
     ghost::refresh_pictures(bridge, login, thread, &portal);
     if thread.is_group {
         let admins: Vec<_> = thread.admins.iter().map(|admin| (admin.clone(), true)).collect();
@@ -316,18 +316,18 @@ pub async fn ensure_member(
         let member = json!({"membership": "join", "displayname": label});
         bridge.matrix.set_state(&Intent::As(user.clone()), room, "m.room.member", user.as_str(), &member, None).await?;
     }
-    let mut portal = portal.clone();
-    portal.members.push(sender.clone());
-    portal.members.sort();
-    bridge.store.save_portal(&portal).await?;
+    let mut joined = portal.clone();
+    joined.members.push(sender.clone());
+    bridge.store.save_portal(portal, &joined).await?;
     Ok(user)
 }
 
 /// Forgets that a ghost is in the room, after the homeserver refused it: the next try joins it again.
 pub async fn doubt_member(bridge: &Bridge, portal: PortalId, sender: &str) -> Result<(), StepError> {
-    if let Some(mut portal) = bridge.store.portal_by_id(portal).await? {
-        portal.members.retain(|member| member.as_str() != sender);
-        bridge.store.save_portal(&portal).await?;
+    if let Some(portal) = bridge.store.portal_by_id(portal).await? {
+        let mut without = portal.clone();
+        without.members.retain(|member| member.as_str() != sender);
+        bridge.store.save_portal(&portal, &without).await?;
     }
     Ok(())
 }
@@ -340,6 +340,7 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
     if portal.standing == Standing::Request && !thread.pending {
         request::accepted(bridge, login, &mut portal).await?;
     }
+    let known = portal.clone();
     let Some(room) = portal.room.clone() else { return Ok(()) };
     let name = name(thread);
     if portal.name != name && thread.title.is_some() {
@@ -354,7 +355,7 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
         update_members(bridge, login, &thread.users, &room, &mut portal).await?;
     }
     name_ghosts(bridge, thread, &room, &mut portal).await?;
-    bridge.store.save_portal(&portal).await?;
+    bridge.store.save_portal(&known, &portal).await?;
     if thread.is_group {
         let logins = bridge.store.logins_in_thread(&portal.key.thread).await?;
         let members = portal.members.iter().cloned().chain(logins.iter().map(LoginId::as_remote_user));

@@ -71,9 +71,12 @@ impl Store {
         }
     }
 
-    /// Stores a portal's room, name, picture and members. A portal that was removed stays removed.
-    pub async fn save_portal(&self, portal: &Portal) -> Result<(), StoreError> {
-        self.done(Write::SavePortal(portal.clone())).await
+    /// Stores what has changed of a portal since it was read. A portal that was removed stays removed.
+    pub async fn save_portal(&self, before: &Portal, after: &Portal) -> Result<(), StoreError> {
+        if before == after {
+            return Ok(());
+        }
+        self.done(Write::SavePortal(Box::new((before.clone(), after.clone())))).await
     }
 
     /// Removes a portal and its part of the message map.

@@ -53,6 +53,7 @@ on_both_databases! {
     facts {
         a_portal_is_made_once;
         a_portal_keeps_what_is_saved;
+        what_two_lanes_change_of_a_portal_is_all_kept;
         a_room_leads_to_the_portal_that_has_it_now;
         direct_chats_of_two_logins_are_two_portals;
         a_login_uses_its_own_portals_and_those_of_its_threads;

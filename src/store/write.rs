@@ -28,28 +28,75 @@ pub(super) struct Job {
 #[derive(Clone, Debug)]
 pub(super) enum Write {
     Accept(Acceptance),
-    Intend { parts: Vec<Intended>, now: Timestamp },
-    Confirm { request: RequestId, id: String },
-    Settle { settlements: Vec<Settlement>, now: Timestamp },
-    PutBack { row: RowId, retry_at: Timestamp, reason: String },
-    Prune { before: Timestamp },
+    Intend {
+        parts: Vec<Intended>,
+        now: Timestamp,
+    },
+    Confirm {
+        request: RequestId,
+        id: String,
+    },
+    Settle {
+        settlements: Vec<Settlement>,
+        now: Timestamp,
+    },
+    PutBack {
+        row: RowId,
+        retry_at: Timestamp,
+        reason: String,
+    },
+    Prune {
+        before: Timestamp,
+    },
     EnsurePortal(PortalKey),
-    SavePortal(Portal),
+    /// The portal as it was read, and as it is to be.
+    SavePortal(Box<(Portal, Portal)>),
     RemovePortal(PortalId),
     Apply(Effect),
     NoteOwnChange(OwnChange),
-    AdvanceRead { portal: PortalId, user: RemoteUserId, at: Timestamp },
-    BeginHistories { histories: Vec<History>, first: Option<(LoginId, Cursor)> },
-    AddHistoryPage { history: History, items: Vec<(String, String)> },
-    FinishHistory { thread: ThreadId, login: LoginId, lane: LaneKey, now: Timestamp },
-    NoteLogin { thread: ThreadId, login: LoginId },
-    ForgetLogin { thread: ThreadId, login: LoginId },
+    AdvanceRead {
+        portal: PortalId,
+        user: RemoteUserId,
+        at: Timestamp,
+    },
+    BeginHistories {
+        histories: Vec<History>,
+        first: Option<(LoginId, Cursor)>,
+    },
+    AddHistoryPage {
+        history: History,
+        items: Vec<(String, String)>,
+    },
+    FinishHistory {
+        thread: ThreadId,
+        login: LoginId,
+        lane: LaneKey,
+        now: Timestamp,
+    },
+    NoteLogin {
+        thread: ThreadId,
+        login: LoginId,
+    },
+    ForgetLogin {
+        thread: ThreadId,
+        login: LoginId,
+    },
     SaveGhost(Ghost),
     SaveLogin(Login),
-    SetLoginState { login: LoginId, state: LoginState, reason: Option<String> },
+    SetLoginState {
+        login: LoginId,
+        state: LoginState,
+        reason: Option<String>,
+    },
     RemoveLogin(LoginId),
-    SaveSession { login: LoginId, sealed: Vec<u8> },
-    SetManagementRoom { user: OwnedUserId, room: OwnedRoomId },
+    SaveSession {
+        login: LoginId,
+        sealed: Vec<u8>,
+    },
+    SetManagementRoom {
+        user: OwnedUserId,
+        room: OwnedRoomId,
+    },
     ForgetManagementRoom(OwnedRoomId),
 }
 

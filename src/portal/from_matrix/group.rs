@@ -32,9 +32,8 @@ pub(super) async fn renamed(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Po
     }
     change(bridge, event, portal, ChatChange::Title(title.to_owned())).await?;
     // What Instagram then says about it is no news.
-    let mut portal = portal.clone();
-    portal.name = Some(title.to_owned());
-    Ok(bridge.store.save_portal(&portal).await?)
+    let named = Portal { name: Some(title.to_owned()), ..portal.clone() };
+    Ok(bridge.store.save_portal(portal, &named).await?)
 }
 
 /// Gives the group another picture.

@@ -196,15 +196,19 @@ pub(super) async fn ensure_portal(conn: &mut Conn, key: &PortalKey) -> Found<Por
 }
 
 /// Returns whether the portal is still there.
-pub(super) async fn save_portal(conn: &mut Conn, portal: &Portal) -> Found<bool> {
+/// Returns the portal as it is then; none if it was removed.
+pub(super) async fn save_portal(conn: &mut Conn, before: &Portal, after: &Portal) -> Found<Option<Portal>> {
     const SQL: &str = "UPDATE portal SET room = $2, name = $3, avatar_id = $4, members = $5, relay = $6, standing = $7,
             nicknames = $8
         WHERE id = $1";
+    let Some(portal) = portal_of_id(conn, after.id).await? else { return Ok(None) };
+    let portal = portal.merged(before, after);
     let query = sqlx::query(SQL).bind(portal.id.0).bind(portal.room.as_ref().map(|room| room.as_str()));
     let query = query.bind(portal.name.as_deref()).bind(portal.avatar_id.as_deref());
     let query = query.bind(rows::members_text(&portal.members)).bind(portal.relay.as_ref().map(|relay| relay.as_str()));
     let query = query.bind(rows::standing_text(portal.standing)).bind(rows::nicknames_text(&portal.nicknames));
-    Ok(query.execute(conn).await?.rows_affected() > 0)
+    query.execute(conn).await?;
+    Ok(Some(portal))
 }
 
 pub(super) async fn remove_portal(conn: &mut Conn, id: PortalId) -> Found<()> {

@@ -216,9 +216,9 @@ async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer, depth: 
         Write::EnsurePortal(key) => *answer = Answer::Portal(facts::ensure_portal(conn, key).await?),
         Write::Prune { before } => *answer = Answer::Removed(delivery::prune(conn, *before).await?),
         Write::PutBack { row, retry_at, reason } => delivery::put_back(conn, *row, *retry_at, reason).await?,
-        Write::SavePortal(portal) => {
-            if facts::save_portal(conn, portal).await? {
-                *answer = Answer::Portal(portal.clone());
+        Write::SavePortal(versions) => {
+            if let Some(portal) = facts::save_portal(conn, &versions.0, &versions.1).await? {
+                *answer = Answer::Portal(portal);
             }
         }
         Write::RemovePortal(id) => facts::remove_portal(conn, *id).await?,

@@ -23,11 +23,11 @@ pub(super) async fn a_portal_keeps_what_is_saved(world: &World) {
         room: Some("!room:example.com".try_into().unwrap()),
         name: Some("Friends 👋".to_owned()),
         avatar_id: Some("picture 1".to_owned()),
-        members: vec![RemoteUserId::new("33"), RemoteUserId::new("\"44\"")],
+        members: vec![RemoteUserId::new("\"44\""), RemoteUserId::new("33")],
         nicknames: [(RemoteUserId::new("33"), "\"Bobby\"".to_owned())].into(),
-        ..made
+        ..made.clone()
     };
-    store.save_portal(&saved).await.unwrap();
+    store.save_portal(&made, &saved).await.unwrap();
     assert_eq!(store.portal(&saved.key).await.unwrap().as_ref(), Some(&saved));
 
     // From the database too, not only from memory.
@@ -38,19 +38,38 @@ pub(super) async fn a_portal_keeps_what_is_saved(world: &World) {
     assert_eq!(store.portals_of_thread(&thread("t")).await.unwrap(), [saved]);
 }
 
+pub(super) async fn what_two_lanes_change_of_a_portal_is_all_kept(world: &World) {
+    let store = world.open_with_logins().await;
+    let known = store.ensure_portal(&shared("t")).await.unwrap();
+    let user = |id: &str| RemoteUserId::new(id);
+    let members = vec![user("1"), user("2")];
+    let known = {
+        let with_members = Portal { members, ..known.clone() };
+        store.save_portal(&known, &with_members).await.unwrap();
+        with_members
+    };
+    let relayed = Portal { relay: Some(one()), members: vec![user("1"), user("2"), user("4")], ..known.clone() };
+    let renamed = Portal { name: Some("Friends".to_owned()), members: vec![user("2"), user("3")], ..known.clone() };
+    store.save_portal(&known, &relayed).await.unwrap();
+    store.save_portal(&known, &renamed).await.unwrap();
+    let all = Portal { relay: Some(one()), members: vec![user("2"), user("3"), user("4")], ..renamed };
+    assert_eq!(store.portal(&known.key).await.unwrap(), Some(all));
+}
+
 pub(super) async fn a_room_leads_to_the_portal_that_has_it_now(world: &World) {
     let store = world.open_with_logins().await;
     let first = ruma::room_id!("!first:example.com");
     let second = ruma::room_id!("!second:example.com");
     assert_eq!(store.portal_of_room(first).await.unwrap(), None);
-    let mut portal = store.ensure_portal(&shared("t")).await.unwrap();
-    portal.room = Some(first.to_owned());
-    store.save_portal(&portal).await.unwrap();
+    let made = store.ensure_portal(&shared("t")).await.unwrap();
+    let portal = Portal { room: Some(first.to_owned()), ..made.clone() };
+    store.save_portal(&made, &portal).await.unwrap();
     assert_eq!(store.portal_of_room(first).await.unwrap().as_ref(), Some(&portal));
     assert_eq!(store.portal_of_room(second).await.unwrap(), None);
 
-    portal.room = Some(second.to_owned());
-    store.save_portal(&portal).await.unwrap();
+    let moved = Portal { room: Some(second.to_owned()), ..portal.clone() };
+    store.save_portal(&portal, &moved).await.unwrap();
+    let portal = moved;
     assert_eq!(store.portal_of_room(first).await.unwrap(), None);
     assert_eq!(store.portal_of_room(second).await.unwrap(), Some(portal));
 }
@@ -77,10 +96,10 @@ pub(super) async fn a_login_uses_its_own_portals_and_those_of_its_threads(world:
 
 pub(super) async fn a_removed_portal_takes_its_messages_along(world: &World) {
     let store = world.open_with_logins().await;
-    let mut portal = store.ensure_portal(&shared("t")).await.unwrap();
+    let made = store.ensure_portal(&shared("t")).await.unwrap();
     let other = store.ensure_portal(&shared("u")).await.unwrap();
-    portal.room = Some("!room:example.com".try_into().unwrap());
-    store.save_portal(&portal).await.unwrap();
+    let portal = Portal { room: Some("!room:example.com".try_into().unwrap()), ..made.clone() };
+    store.save_portal(&made, &portal).await.unwrap();
     map(&store, vec![mapping(&portal, "i", 0, "$one"), mapping(&other, "i", 0, "$two")]).await;
     store.remove_portal(portal.id).await.unwrap();
 
@@ -93,7 +112,7 @@ pub(super) async fn a_removed_portal_takes_its_messages_along(world: &World) {
     // A lane that was at work on it can still settle, and nothing of it comes back under the same number.
     let row = accepted_row(&store, "t", "late").await;
     store.settle(vec![done(row.id, vec![mapping(&portal, "j", 0, "$late")])], NOW).await.unwrap();
-    store.save_portal(&portal).await.unwrap();
+    store.save_portal(&made, &portal).await.unwrap();
     let again = store.ensure_portal(&portal.key).await.unwrap();
     assert!(again.id.0 > other.id.0);
     assert_eq!((again.room, store.inbox_depth()), (None, 0));
