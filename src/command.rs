@@ -1,6 +1,6 @@
 //! Commands to the bridge bot: every message in the management room, and messages with the prefix elsewhere.
 
-mod account;
+pub(crate) mod account;
 mod chat;
 mod progress;
 mod status;

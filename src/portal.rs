@@ -18,7 +18,7 @@ use ruma::UserId;
 use crate::bridge::Bridge;
 use crate::domain::ids::{LaneKey, LoginId};
 use crate::domain::record::{InboxRow, Portal};
-use crate::lane::Stop;
+use crate::lane::{StepError, Stop};
 use crate::store::StoreError;
 
 /// Handles rows of one lane, in order. On an error the rows before the one named are settled.
@@ -37,4 +37,27 @@ pub(crate) async fn own_login(bridge: &Bridge, user: &UserId, portal: &Portal) -
         None => bridge.store.logins_in_thread(&portal.key.thread).await?,
     };
     Ok(own.into_iter().map(|login| login.id).find(|login| in_thread.contains(login)))
+}
+
+/// As [`own_login`]; where nothing was heard of a group yet, Instagram is asked whether the user is in it.
+pub(crate) async fn certain_login(
+    bridge: &Bridge,
+    user: &UserId,
+    portal: &Portal,
+) -> Result<Option<LoginId>, StepError> {
+    let known = own_login(bridge, user, portal).await?;
+    if known.is_some() || portal.key.receiver.is_some() {
+        return Ok(known);
+    }
+    for login in bridge.store.logins_of_user(user).await? {
+        match bridge.remote(&login.id).await?.thread(&portal.key.thread).await {
+            Ok(_) => {
+                bridge.store.note_login_in_thread(&portal.key.thread, &login.id).await?;
+                return Ok(Some(login.id));
+            }
+            Err(error) if error.is_transient() => return Err(StepError::Remote { login: login.id, error }),
+            Err(_) => {}
+        }
+    }
+    Ok(None)
 }

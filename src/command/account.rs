@@ -9,8 +9,9 @@ use crate::domain::notice::Notice;
 use crate::domain::record::{Login, LoginState, Portal};
 use crate::domain::request_id;
 use crate::lane::StepError;
-use crate::matrix::Intent;
+use crate::matrix::{HomeserverError, Intent};
 use crate::network::RemoteError;
+use crate::portal::from_matrix::RoomEvent;
 use crate::portal::{self, ghost};
 use crate::runtime;
 
@@ -26,6 +27,12 @@ Send `cancel` if you changed your mind.";
 
 /// Asks for the session, so that it need not stand behind a command.
 pub(super) async fn ask_for_cookie(bridge: &Bridge, asked: &Asked<'_>) -> Result<(), StepError> {
+    let (sender, room) = (&asked.event.sender, &asked.event.room_id);
+    if bridge.store.user_of_management_room(room).await?.as_ref() != Some(sender) {
+        let hint = format!("start a chat with {} and send `login` there.", bridge.bot());
+        let notice = Notice::new("Not here: a session is as good as your password.").with_hint(hint);
+        return reply(bridge, asked.event, &notice.to_string()).await;
+    }
     bridge.await_login(&asked.event.sender, &asked.event.room_id);
     reply(bridge, asked.event, HOW_TO_LOG_IN).await
 }
@@ -34,6 +41,20 @@ pub(super) async fn ask_for_cookie(bridge: &Bridge, asked: &Asked<'_>) -> Result
 pub(super) async fn log_in(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<(), StepError> {
     let event = asked.event;
     // The secret leaves the room whatever becomes of it.
+    let removed = take_away(bridge, event).await;
+    let outcome = attach(bridge, asked).await?;
+    let mut text = match outcome {
+        Ok(name) => format!("Logged in as {name}. Your chats appear here as messages come in."),
+        Err(notice) => notice.to_string(),
+    };
+    if removed.is_err() {
+        text.push_str("\nI could not delete your message with the session: please delete it yourself.");
+    }
+    reply(bridge, event, &text).await
+}
+
+/// Removes a message with a session from its room.
+async fn take_away(bridge: &Bridge, event: &RoomEvent) -> Result<(), HomeserverError> {
     let request = request_id::notice_transaction(event.event_id.as_str(), "redact");
     let redact =
         || bridge.matrix.redact(&Intent::Bot, &event.room_id, &event.event_id, &request, Some("session removed"));
@@ -45,15 +66,24 @@ pub(super) async fn log_in(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<()
         }
         removed = redact().await;
     }
-    let outcome = attach(bridge, asked).await?;
-    let mut text = match outcome {
-        Ok(name) => format!("Logged in as {name}. Your chats appear here as messages come in."),
-        Err(notice) => notice.to_string(),
+    removed.map(drop)
+}
+
+/// True for a text that holds a session.
+pub(crate) fn is_session(bridge: &Bridge, event: &RoomEvent) -> bool {
+    let body = event.content["body"].as_str().unwrap_or_default();
+    bridge.network.account_in(body).is_ok()
+}
+
+/// Keeps a session that was written into a chat from the people in it.
+pub(crate) async fn refuse_session(bridge: &Bridge, event: &RoomEvent) -> Result<(), StepError> {
+    let removed = take_away(bridge, event).await;
+    let notice = Notice::new("That was an Instagram session, as good as your password: it was not sent to the chat.");
+    let hint = match removed {
+        Ok(()) => "I have removed it from the room; for a login, send it to the bridge bot.",
+        Err(_) => "delete your message; for a login, send it to the bridge bot.",
     };
-    if removed.is_err() {
-        text.push_str("\nI could not delete your message with the session: please delete it yourself.");
-    }
-    reply(bridge, event, &text).await
+    reply(bridge, event, &notice.with_hint(hint).to_string()).await
 }
 
 async fn attach(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<Result<String, Notice>, StepError> {
@@ -158,7 +188,11 @@ pub(super) async fn log_out(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<(
             removed += 1;
         }
     }
+    bridge.histories.forget(&login.id);
     for portal in &portals {
+        if portal.relay.as_ref() == Some(&login.id) {
+            bridge.store.save_portal(portal, &Portal { relay: None, ..portal.clone() }).await?;
+        }
         bridge.store.forget_login_in_thread(&portal.key.thread, &login.id).await?;
     }
     bridge.store.remove_login(&login.id).await?;

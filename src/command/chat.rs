@@ -43,7 +43,14 @@ async fn here(bridge: &Bridge, asked: &Asked<'_>) -> Result<Result<(Portal, Logi
         let hint = format!("send `{prefix} …` in the room of the chat.");
         return Ok(Err(Notice::new("This command is for the room of a chat.").with_hint(hint)));
     };
-    match portal::own_login(bridge, &asked.event.sender, &portal).await? {
+    let login = match asked.login {
+        Some(_) => match account::meant(bridge, asked, None).await? {
+            Ok(login) => Some(login.id),
+            Err(notice) => return Ok(Err(notice)),
+        },
+        None => portal::certain_login(bridge, &asked.event.sender, &portal).await?,
+    };
+    match login.filter(|login| portal.key.receiver.as_ref().is_none_or(|receiver| receiver == login)) {
         Some(login) => Ok(Ok((portal, login))),
         None => Ok(Err(Notice::new("You have no Instagram login in this chat.").with_hint("`login` attaches one."))),
     }
@@ -133,32 +140,36 @@ async fn start(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Outcome {
         Err(error) => return Ok(Err(explained("The chat was not opened", &error))),
     };
     let users = [user.id.clone()];
-    let thread = match remote.thread_with(&users).await {
-        Ok(Some(thread)) => thread.id,
-        Ok(None) if text.is_empty() => {
-            let hint = format!("start it with a first message: `start-chat @{name} Hello!`");
-            return Ok(Err(Notice::new(format!("You have no chat with @{name} yet.")).with_hint(hint)));
-        }
-        Ok(None) => {
-            let at = Timestamp(asked.event.origin_server_ts);
-            let context = request_id::client_context(&asked.event.event_id, at, 0);
-            match remote.start_chat(&users, text.trim(), &context).await {
-                Ok(Some(thread)) => thread,
-                Ok(None) => return Ok(Ok("Sent. The room appears when Instagram speaks of the chat.".to_owned())),
-                Err(error) => return Ok(Err(explained("The chat was not started", &error))),
+    let thread = if text.trim().is_empty() {
+        match remote.thread_with(&users).await {
+            Ok(Some(thread)) => thread.id,
+            Ok(None) => {
+                let hint = format!("start it with a first message: `start-chat @{name} Hello!`");
+                return Ok(Err(Notice::new(format!("You have no chat with @{name} yet.")).with_hint(hint)));
             }
+            Err(error) => return Ok(Err(explained("The chat was not opened", &error))),
         }
-        Err(error) => return Ok(Err(explained("The chat was not opened", &error))),
+    } else {
+        let at = Timestamp(asked.event.origin_server_ts);
+        let context = request_id::client_context(&asked.event.event_id, at, 0);
+        match remote.start_chat(&users, text.trim(), &context).await {
+            Ok(Some(thread)) => thread,
+            Ok(None) => return Ok(Ok("Sent. The room appears when Instagram speaks of the chat.".to_owned())),
+            Err(error) => return Ok(Err(explained("The chat was not started", &error))),
+        }
     };
-    let portal = room::reopen(bridge, &login.id, &thread).await?;
-    Ok(Ok(opened(portal.as_ref(), &format!("@{name}"))))
+    opened(room::reopen(bridge, &login.id, &thread).await, &format!("@{name}"))
 }
 
-fn opened(portal: Option<&Portal>, with: &str) -> String {
-    match portal.and_then(|portal| portal.room.as_ref()) {
-        Some(room) => format!("The chat with {with} is here: https://matrix.to/#/{room}"),
-        None => format!("The chat with {with} is open."),
-    }
+fn opened(portal: Result<Option<Portal>, StepError>, with: &str) -> Outcome {
+    Ok(Ok(match portal.map(|portal| portal.and_then(|portal| portal.room)) {
+        Ok(Some(room)) => format!("The chat with {with} is here: https://matrix.to/#/{room}"),
+        Ok(None) => format!("The chat with {with} is open."),
+        Err(StepError::Hold(why)) => {
+            format!("The chat with {with} is open. It has no room yet ({why}); its next message brings it.")
+        }
+        Err(error) => return Err(error),
+    }))
 }
 
 /// Makes a group: handles, and what else is said is its title.
@@ -191,8 +202,7 @@ async fn group(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Outcome {
     let context = request_id::client_context(&asked.event.event_id, at, 0);
     match remote.create_group(&users, title, &context).await {
         Ok(RemoteThread { id, .. }) => {
-            let portal = room::ensure(bridge, &login.id, &id, None).await?;
-            Ok(Ok(opened(portal.as_ref(), title.unwrap_or("the group"))))
+            opened(room::ensure(bridge, &login.id, &id, None).await, title.unwrap_or("the group"))
         }
         Err(error) => Ok(Err(explained("The group was not made", &error))),
     }
@@ -240,6 +250,9 @@ pub(super) async fn change(
         Ok(found) => found,
         Err(notice) => return answer(bridge, asked, Err(notice)).await,
     };
+    if is_answer && portal.standing != Standing::Request {
+        return answer(bridge, asked, Err(Notice::new("This chat is no message request."))).await;
+    }
     let changed = match is_answer {
         true => request::answer(bridge, &login, &mut portal, &change).await,
         false => {

@@ -70,6 +70,8 @@ enum Disposition {
     Wait(Duration),
     /// Try again at a time that is remembered over restarts.
     Retry(Duration),
+    /// Likewise; it was not tried.
+    Rest(Duration),
     /// It will never work: say so, park it, go on.
     Refuse(Notice),
 }
@@ -93,6 +95,8 @@ fn disposition(
         // A ghost may have been removed from the room: its membership is repaired before the next try.
         StepError::Homeserver(_) if row.attempts < 3 => Disposition::Retry(Duration::from_millis(200)),
         StepError::Homeserver(error) => Disposition::Refuse(homeserver_notice(error)),
+        // What one login of a chat waits for holds up no other.
+        StepError::Hold(_) if incoming => Disposition::Rest(Duration::from_secs(15)),
         StepError::Hold(_) => Disposition::Wait(Duration::from_secs(15)),
         StepError::Later(_) if row.attempts < 20 => Disposition::Retry(Duration::from_millis(100)),
         StepError::Later(_) => {
@@ -156,6 +160,11 @@ pub(super) async fn dispose<F: Future<Output = ()>>(
             tracing::info!(row = row.id.0, attempts = row.attempts, %error, "will try again");
             let at = now.0.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
             bridge.store.put_back(row.id, Timestamp(at), &error.to_string()).await
+        }
+        Disposition::Rest(after) => {
+            tracing::debug!(row = row.id.0, %error, "put back");
+            let at = now.0.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
+            bridge.store.rest(row.id, Timestamp(at)).await
         }
         Disposition::Refuse(notice) => {
             tracing::warn!(row = row.id.0, %lane, %error, "parked");

@@ -21,6 +21,8 @@ use crate::store::StoreError;
 const REST: Duration = Duration::from_secs(300);
 /// Pause after any other trouble.
 const TROUBLE: Duration = Duration::from_secs(20);
+/// So often Instagram may answer nonsense before the other chats of the login have their turn.
+const REFUSALS: u32 = 10;
 /// An import of one chat with more messages than this is worth a report.
 const SHORT: i64 = 200;
 /// How often the report is renewed.
@@ -29,24 +31,31 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// The chats whose lanes wait, and the logins whose history is being fetched.
 #[derive(Debug, Default)]
 pub struct Histories {
-    held: Mutex<HashSet<ThreadId>>,
+    held: Mutex<HashSet<(ThreadId, LoginId)>>,
     working: Mutex<HashSet<LoginId>>,
 }
 
 impl Histories {
-    /// Whether a lane has to wait until the first history of its chat is there.
-    pub fn holds(&self, thread: &ThreadId) -> bool {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).contains(thread)
+    /// Whether what a login hears in a chat has to wait until its first history is there.
+    pub fn holds(&self, thread: &ThreadId, login: &LoginId) -> bool {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        !held.is_empty() && held.contains(&(thread.clone(), login.clone()))
+    }
+
+    /// Forgets a login that was removed.
+    pub fn forget(&self, login: &LoginId) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, held)| held != login);
     }
 
     fn hold(&self, histories: &[History]) {
         let first = histories.iter().filter(|history| history.kind == HistoryKind::First);
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.extend(first.map(|history| history.thread.clone()));
+        held.extend(first.map(|history| (history.thread.clone(), history.login.clone())));
     }
 
-    fn release(&self, thread: &ThreadId) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(thread);
+    fn release(&self, history: &History) {
+        let place = (history.thread.clone(), history.login.clone());
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
     }
 
     fn enter(&self, login: &LoginId) -> bool {
@@ -69,19 +78,14 @@ pub async fn begin_login(bridge: &Bridge, remote: &Remote) -> Result<Cursor, Beg
     let login = remote.login();
     let chats = remote.latest_chats(bridge.config.bridge.history_chats).await?;
     let wanted = bridge.config.bridge.history_messages.max(0);
-    let histories: Vec<History> = chats
-        .threads
-        .into_iter()
-        .filter(|_| wanted > 0)
-        .map(|thread| History {
-            thread,
-            login: login.clone(),
-            kind: HistoryKind::First,
-            wanted,
-            fetched: 0,
-            cursor: None,
-        })
-        .collect();
+    let mut histories = Vec::new();
+    for thread in chats.threads.into_iter().filter(|_| wanted > 0) {
+        // In the room of a group that another login has brought, this one is only invited.
+        let portals = bridge.store.portals_of_thread(&thread).await?;
+        let is_there = portals.iter().any(|portal| portal.key.receiver.is_none() && portal.room.is_some());
+        let (login, wanted) = (login.clone(), if is_there { 0 } else { wanted });
+        histories.push(History { thread, login, kind: HistoryKind::First, wanted, fetched: 0, cursor: None });
+    }
     let newest_item_us = runtime::now().0.saturating_mul(1000);
     let cursor = Cursor { seq_id: chats.seq_id, snapshot_at_ms: chats.snapshot_at_ms, newest_item_us };
     bridge.histories.hold(&histories);
@@ -118,6 +122,21 @@ pub async fn ask_for_more(
     };
     bridge.store.begin_histories(vec![history]).await?;
     fetch(bridge, login);
+    Ok(())
+}
+
+/// Asks for the newest messages of a chat that has no room yet; what is said there meanwhile waits.
+pub async fn ask_for_first(
+    bridge: &Arc<Bridge>,
+    login: &LoginId,
+    thread: &ThreadId,
+    wanted: i64,
+) -> Result<(), StepError> {
+    let (thread, login, kind) = (thread.clone(), login.clone(), HistoryKind::First);
+    let histories = vec![History { thread, login: login.clone(), kind, wanted, fetched: 0, cursor: None }];
+    bridge.histories.hold(&histories);
+    bridge.store.begin_histories(histories).await?;
+    fetch(bridge, &login);
     Ok(())
 }
 
@@ -202,6 +221,7 @@ async fn next(bridge: &Bridge, login: &LoginId) -> Option<History> {
 
 /// Fetches all pages of one chat. Trouble is waited for; a chat that Instagram does not hand out has no history.
 async fn work(bridge: &Arc<Bridge>, mut history: History, report: &mut Report) {
+    let mut refusals = 0;
     loop {
         let before = history.fetched;
         let step = page(bridge, &mut history).await;
@@ -210,7 +230,11 @@ async fn work(bridge: &Arc<Bridge>, mut history: History, report: &mut Report) {
             Ok(true) => break,
             Ok(false) => bridge.config.bridge.history_pause.get(),
             Err(BeginError::Remote(RemoteError::RateLimited(after))) => after.max(REST),
-            Err(BeginError::Remote(error)) if error.is_transient() => {
+            Err(BeginError::Remote(error)) if error.is_transient() && refusals < REFUSALS => {
+                if matches!(bridge.store.login(&history.login).await, Ok(None)) {
+                    return;
+                }
+                refusals += u32::from(error.is_nonsense());
                 tracing::info!(login = %history.login, %error, "history waits");
                 TROUBLE
             }
@@ -234,8 +258,11 @@ async fn work(bridge: &Arc<Bridge>, mut history: History, report: &mut Report) {
 
 /// Fetches and stores the next page. True when it was the last.
 async fn page(bridge: &Arc<Bridge>, history: &mut History) -> Result<bool, BeginError> {
-    let remote = bridge.sessions.get(&history.login).map(|running| running.remote.clone());
-    let remote = remote.ok_or(RemoteError::NotConnected)?;
+    let remote = match bridge.remote(&history.login).await {
+        Ok(remote) => remote,
+        Err(StepError::Remote { error, .. }) => return Err(error.into()),
+        Err(_) => return Err(RemoteError::NotConnected.into()),
+    };
     let is_first = history.fetched == 0;
     let left = history.wanted.saturating_sub(history.fetched);
     let Page { mut rows, items, next, end } =
@@ -257,7 +284,7 @@ async fn page(bridge: &Arc<Bridge>, history: &mut History) -> Result<bool, Begin
 
 async fn finish(bridge: &Arc<Bridge>, history: &History) -> Result<(), BeginError> {
     bridge.store.finish_history(&history.thread, &history.login, runtime::now()).await?;
-    bridge.histories.release(&history.thread);
+    bridge.histories.release(history);
     bridge.lanes.wake(bridge, LaneKey::incoming(&history.thread));
     bridge.lanes.hurry();
     Ok(())

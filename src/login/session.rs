@@ -20,6 +20,8 @@ use crate::{command, failpoint, inbox, runtime};
 /// A connection that held this long starts the back-off anew.
 const STABLE: Duration = Duration::from_secs(300);
 
+/// Least pause of a reconciliation when Instagram asks for patience.
+const REST: Duration = Duration::from_secs(60);
 /// Microseconds before the newest known item that a reconciliation looks back: items are not strictly in order.
 const OVERLAP_US: i64 = 600 * 1_000_000;
 
@@ -215,7 +217,17 @@ async fn reconcile(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor, Se
     let since = bridge.store.login(login).await.map_err(trouble)?.map_or(Timestamp(0), |login| login.created_at);
     let newest = old.map_or(0, |cursor| cursor.newest_item_us);
     let since_us = newest.saturating_sub(OVERLAP_US).max(since.0.saturating_mul(1000));
-    let missed = running.remote.missed(since_us).await?;
+    let missed = match running.remote.missed(since_us).await {
+        Err(RemoteError::RateLimited(after)) => {
+            // A burst that is repeated at once is what limits are for.
+            tokio::select! {
+                () = tokio::time::sleep(after.max(REST)) => {}
+                () = bridge.tasks.shutdown().cancelled() => {}
+            }
+            return Err(RemoteError::RateLimited(after).into());
+        }
+        missed => missed?,
+    };
     let cursor = Cursor {
         seq_id: missed.seq_id,
         snapshot_at_ms: missed.snapshot_at_ms,

@@ -46,6 +46,11 @@ impl RemoteError {
         !matches!(self, Self::Blocked(_) | Self::Rejected(_) | Self::NotFound)
     }
 
+    /// Whether Instagram itself said this, and it makes no sense.
+    pub fn is_nonsense(&self) -> bool {
+        matches!(self, Self::Server(_))
+    }
+
     /// When to try again, where Instagram said so or the login has to change first.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -346,6 +346,18 @@ impl Remote {
         let mut rows = Vec::new();
         let mut cursor = None;
         let mut position = None;
+        let requests = match self.call(api::PendingInbox { cursor: None }).await {
+            Ok(page) => page.threads,
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "message requests could not be reconciled");
+                Vec::new()
+            }
+        };
+        let is_new = |thread: &&instagram::thread::Thread| thread.last_activity_us.is_none_or(|at| at > since_us);
+        for thread in requests.iter().filter(is_new) {
+            rows.extend(self.missed_in(thread, since_us).await?);
+        }
         loop {
             let page = self.call(api::Inbox { cursor, limit: 20 }).await?;
             position =
@@ -356,7 +368,13 @@ impl Remote {
                     reached_old = true;
                     continue;
                 }
-                rows.extend(self.missed_in(thread, since_us).await?);
+                match self.missed_in(thread, since_us).await {
+                    Ok(found) => rows.extend(found),
+                    Err(error) if error.is_transient() => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(thread = %thread.thread_id, %error, "this chat could not be reconciled");
+                    }
+                }
             }
             cursor = page.oldest_cursor.filter(|_| page.has_older && !reached_old);
             if cursor.is_none() {

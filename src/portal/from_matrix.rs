@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::bridge::Bridge;
-use crate::command;
+use crate::command::{self, account};
 use crate::config::Permission;
 use crate::domain::ids::LoginId;
 use crate::domain::notice::Notice;
@@ -66,7 +66,7 @@ const PATIENCE: i64 = 5;
 
 /// Which login says this: the sender's own in this thread, else the portal's relay, else nobody.
 async fn speaker(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<Speaker, StepError> {
-    if let Some(login) = super::own_login(bridge, &event.sender, portal).await? {
+    if let Some(login) = super::certain_login(bridge, &event.sender, portal).await? {
         return Ok(Speaker { login, relayed: false });
     }
     match &portal.relay {
@@ -86,7 +86,7 @@ struct Speaker {
 
 /// Which login does this: the sender's own in this thread, else nobody.
 async fn sender(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<LoginId, StepError> {
-    super::own_login(bridge, &event.sender, portal).await?.ok_or_else(|| {
+    super::certain_login(bridge, &event.sender, portal).await?.ok_or_else(|| {
         let notice = Notice::new("Your message was not sent: you have no Instagram login in this chat.");
         StepError::Refuse(notice.with_hint("log in to an account that is in it: send `login` to the bridge bot."))
     })
@@ -161,6 +161,10 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         "m.sticker" | "m.poll.start" | "org.matrix.msc3381.poll.start" => true,
         _ => false,
     };
+    if portal.is_some() && is_message && account::is_session(bridge, &event) {
+        account::refuse_session(bridge, &event).await?;
+        return Ok(Step::Done(Settlement::nothing(row.id)));
+    }
     if let Some(portal) = portal.clone().filter(|_| is_message && !event.is_edit()) {
         return message::prepare(bridge, row, &event, portal, earlier).await;
     }

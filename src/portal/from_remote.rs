@@ -54,7 +54,7 @@ async fn prepare(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[Plan]) -> Resu
     let Some((login, event)) = network::decode(&row.payload) else {
         return Err(StepError::Refuse(Notice::new("Something from Instagram could not be read.")));
     };
-    if row.origin != Origin::History && bridge.histories.holds(&event.thread) {
+    if row.origin != Origin::History && bridge.histories.holds(&event.thread, &login) {
         return Err(StepError::Hold("earlier messages of this chat are being fetched"));
     }
     match event.kind {

@@ -112,14 +112,22 @@ pub(crate) async fn answer(
     stand(bridge, portal, Standing::Declined).await
 }
 
+/// Whether a chat that was a request for somebody is none for this login, as Instagram has it now.
+pub(super) async fn is_over(bridge: &Bridge, login: &LoginId, thread: &ThreadId) -> Result<bool, StepError> {
+    match bridge.remote(login).await?.thread(thread).await {
+        Ok(shown) => Ok(!shown.pending),
+        Err(error) if error.is_transient() => Err(StepError::Remote { login: login.clone(), error }),
+        Err(_) => Ok(false),
+    }
+}
+
 /// The request was accepted, here or in the app. Without a room so far, its messages are fetched now.
 pub(super) async fn accepted(bridge: &Arc<Bridge>, login: &LoginId, portal: &mut Portal) -> Result<(), StepError> {
-    stand(bridge, portal, Standing::Open).await?;
     if portal.room.is_none() {
         let wanted = bridge.config.bridge.history_messages.max(20);
-        history::ask_for_more(bridge, login, &portal.key.thread, None, wanted).await?;
+        history::ask_for_first(bridge, login, &portal.key.thread, wanted).await?;
     }
-    Ok(())
+    stand(bridge, portal, Standing::Open).await
 }
 
 async fn stand(bridge: &Bridge, portal: &mut Portal, standing: Standing) -> Result<(), StepError> {

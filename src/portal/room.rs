@@ -35,16 +35,28 @@ pub async fn ensure(
     thread: &ThreadId,
     sender: Option<&RemoteUserId>,
 ) -> Result<Option<Portal>, StepError> {
-    let known = portal_for(bridge, login, thread).await?;
-    match known {
-        Some(portal) if portal.standing == Standing::Declined => return Ok(None),
-        Some(portal) if portal.room.is_some() => {
+    if let Some(mut portal) = portal_for(bridge, login, thread).await? {
+        let is_shared = portal.key.receiver.is_none();
+        match (portal.standing, &portal.room) {
+            (Standing::Declined, _) if !is_shared => return Ok(None),
+            // Accepted where nobody told us, or by another login of a group: what was said so far is fetched, this too.
+            (Standing::Declined, _) | (Standing::Request, None) => {
+                if !request::is_over(bridge, login, thread).await? {
+                    return Ok(None);
+                }
+                request::accepted(bridge, login, &mut portal).await?;
+                if portal.room.is_none() {
+                    return Ok(None);
+                }
+            }
+            (Standing::Open | Standing::Request, _) => {}
+        }
+        if portal.room.is_some() {
             ensure_user(bridge, &portal, login).await?;
             return Ok(Some(portal));
         }
-        Some(portal) if portal.standing == Standing::Request => return Ok(None),
-        _ => {}
     }
+    bridge.rooms.check(bridge.config.bridge.rooms_per_hour)?;
     let shown = fetch(bridge, login, thread, sender).await?;
     if shown.pending && bridge.config.bridge.message_requests != Requests::Room {
         return request::arrived(bridge, login, &shown).await.map(|()| None);
@@ -75,6 +87,7 @@ pub async fn ensure_quietly(
     if let Some(portal) = known.filter(|portal| portal.room.is_some()) {
         return Ok(portal);
     }
+    bridge.rooms.check(bridge.config.bridge.rooms_per_hour)?;
     let shown = fetch(bridge, login, thread, sender).await?;
     // Whoever asks for what was said before has accepted.
     create(bridge, login, &RemoteThread { pending: false, ..shown }, false).await
@@ -85,19 +98,22 @@ pub async fn ensure_quietly(
 pub struct RoomBudget(Mutex<VecDeque<Timestamp>>);
 
 impl RoomBudget {
-    /// Takes one, if there is one left.
-    fn take(&self, most: usize) -> bool {
+    /// Whether another room may be made.
+    fn check(&self, most: usize) -> Result<(), StepError> {
         const HOUR_MS: i64 = 3_600_000;
         let now = runtime::now();
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while made.front().is_some_and(|at| now.0.saturating_sub(at.0) > HOUR_MS) {
             made.pop_front();
         }
-        if made.len() >= most {
-            return false;
+        match made.len() < most {
+            true => Ok(()),
+            false => Err(StepError::Hold("too many rooms were made in the last hour")),
         }
-        made.push_back(now);
-        true
+    }
+
+    fn note(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(runtime::now());
     }
 }
 
@@ -149,9 +165,6 @@ pub(super) async fn create(
     thread: &RemoteThread,
     with_user: bool,
 ) -> Result<Portal, StepError> {
-    if !bridge.rooms.take(bridge.config.bridge.rooms_per_hour) {
-        return Err(StepError::Hold("too many rooms were made in the last hour"));
-    }
     let key = key(login, thread);
     let known = bridge.store.ensure_portal(&key).await?;
     let user = owner(bridge, login).await?;
@@ -164,6 +177,7 @@ pub(super) async fn create(
     let name = name(thread);
     let room = match bridge.matrix.create_room(&new_room(bridge, thread, &alias, name.clone(), invite)).await {
         Ok(room) => {
+            bridge.rooms.note();
             failpoint::hit("room-after-create");
             tracing::info!(%room, group = thread.is_group, "portal created");
             room

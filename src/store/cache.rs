@@ -149,6 +149,7 @@ impl Cache {
             | Write::Confirm { .. }
             | Write::Settle { .. }
             | Write::PutBack { .. }
+            | Write::Rest { .. }
             | Write::Apply(_)
             | Write::NoteOwnChange(_)
             | Write::BeginHistories { .. }

@@ -155,6 +155,11 @@ impl Store {
         self.done(Write::Settle { settlements, now }).await
     }
 
+    /// Leaves a row alone until a time, without counting that as a try.
+    pub async fn rest(&self, row: RowId, until: Timestamp) -> Result<(), StoreError> {
+        self.done(Write::Rest { row, until }).await
+    }
+
     /// Leaves a row at the head of its lane and counts the attempt. The lane waits until `retry_at`.
     pub async fn put_back(&self, row: RowId, retry_at: Timestamp, reason: &str) -> Result<(), StoreError> {
         self.done(Write::PutBack { row, retry_at, reason: reason.to_owned() }).await

@@ -40,6 +40,11 @@ pub(super) enum Write {
         settlements: Vec<Settlement>,
         now: Timestamp,
     },
+    /// Not before a time.
+    Rest {
+        row: RowId,
+        until: Timestamp,
+    },
     PutBack {
         row: RowId,
         retry_at: Timestamp,

@@ -161,3 +161,73 @@ async fn an_answer_that_is_refused_for_a_moment_is_still_the_right_one() {
     let answer = world.command(&format!("login {session}")).await;
     assert!(answer.starts_with("Logged in"), "{answer}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_written_into_a_chat_stays_in_the_house() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let bot = world.bot();
+    let told = |words: &'static str| {
+        let (room, bot) = (room.clone(), bot.clone());
+        move |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains(words))
+    };
+    world.homeserver.send_text(&room, &world.anna.id, "!ig login").unwrap();
+    world.until("where to log in", told("Not here")).await;
+    let session = &world.anna_account.sessionid;
+    let event = world.homeserver.send_text(&room, &world.anna.id, session).unwrap();
+    world.until("the warning", told("was not sent to the chat")).await;
+    let redacted = |world: &World| {
+        let events = world.homeserver.events(&room);
+        events.into_iter().find(|other| other["type"] == "m.room.redaction" && other.to_string().contains(&event))
+    };
+    world.until("the redaction", redacted).await;
+    world.homeserver.send_text(&room, &world.anna.id, "hello").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["hello".to_owned()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_logs_in_again_finds_everything_again() {
+    let setup = Setup { bridge: "  history_pause: 0s\n".to_owned(), ..Setup::default() };
+    let mut world = World::start_with(&setup).await;
+    let carol = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let members = [world.anna_account.pk, world.bob.pk, carol.pk];
+    let group = world.sim.create_thread(&members, Some("Friends")).unwrap();
+    let shared = world.portal_of(&group, &world.bob).await;
+    let direct = world.chat_with(&world.bob);
+    let first = world.portal_of(&direct, &world.bob).await;
+    let (anna, bob) = (world.anna.id.clone(), world.ghost(&world.bob));
+    let mut known = vec![first];
+    for _ in 0..2 {
+        let answer = world.command("logout remove").await;
+        assert!(answer.contains("1 rooms were removed"), "{answer}");
+        world.anna_account.sessionid = world.sim.create_session(world.anna_account.pk).unwrap();
+        world.log_in_anna().await;
+        let imported = |world: &World| {
+            let key = format!("dev.puppetgram://instagram/{direct}");
+            let rooms = world.homeserver.rooms_of(&anna).into_iter();
+            let mut rooms = rooms.filter(|room| world.homeserver.state(room, "m.bridge", &key).is_some());
+            rooms.find(|room| !known.contains(room) && world.said_by(room, &bob) == ["first"])
+        };
+        let room = world.until("the room with what was said", imported).await;
+        world.homeserver.join(&room, &anna).unwrap();
+        known.push(room);
+    }
+    // Nothing was heard of the group since.
+    world.homeserver.send_text(&shared, &anna, "I am back").unwrap();
+    world.expect_written(&group, &world.anna_account, &["I am back".to_owned()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_above_the_cap_wait_and_commands_say_so() {
+    let setup = Setup { bridge: "  rooms_per_hour: 1\n".to_owned(), ..Setup::default() };
+    let mut world = World::start_with(&setup).await;
+    let thread = world.chat_with(&world.bob);
+    world.portal_of(&thread, &world.bob).await;
+    world.sim.create_account("carol", "Carol Carl").unwrap();
+    let answer = world.command("start-chat @carol Hello").await;
+    assert!(answer.contains("too many rooms were made in the last hour"), "{answer}");
+    let answer = world.command("start-chat @bob Hello again").await;
+    assert!(answer.contains("https://matrix.to/#/!"), "{answer}");
+    world.expect_written(&thread, &world.anna_account, &["Hello again".to_owned()]).await;
+}

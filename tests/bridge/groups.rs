@@ -1,6 +1,6 @@
 //! Several users of one bridge in one thread: nothing appears twice, each speaks through their own login.
 
-use crate::world::World;
+use crate::world::{Setup, World};
 
 fn numbered(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|n| format!("{prefix} {n}")).collect()
@@ -112,4 +112,21 @@ async fn a_chat_can_be_deleted_from_its_room_and_goes_on_there() {
     world.until("what it means", |world| told(world, &room, "This chat was deleted on Instagram")).await;
     world.sim.send_text(world.bob.pk, &thread, "hello again").unwrap();
     world.until("the next message", |world| world.event(&room, "hello again")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_user_imports_holds_up_no_other() {
+    let setup = Setup { bridge: "  history_pause: 1h\n".to_owned(), ..Setup::default() };
+    let world = World::start_with(&setup).await;
+    let (thread, room) = group(&world).await;
+    let dora_account = world.sim.create_account("dora", "Dora D").unwrap();
+    world.sim.add_member(world.bob.pk, &thread, dora_account.pk).unwrap();
+    let long = world.sim.create_thread(&[world.bob.pk, dora_account.pk], None).unwrap();
+    for n in 0..30 {
+        world.sim.send_text(world.bob.pk, &long, &format!("long {n}")).unwrap();
+    }
+    // The first page of this is followed by a pause that outlasts the test.
+    world.log_in("carol", &dora_account).await;
+    world.sim.send_text(world.bob.pk, &thread, "can you hear me?").unwrap();
+    world.until("the message", |world| world.event(&room, "can you hear me?")).await;
 }

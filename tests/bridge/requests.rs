@@ -184,3 +184,55 @@ async fn who_has_left_the_bots_room_is_told_in_another() {
     };
     assert_ne!(world.until("the digest", told).await, former);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ordinary_chat_is_not_declined() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.homeserver.send_text(&room, &world.anna.id, "!ig decline").unwrap();
+    let bot = world.bot();
+    let told = |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains("no message request"));
+    world.until("the answer", told).await;
+    world.sim.send_text(world.bob.pk, &thread, "still there").unwrap();
+    world.until("the message", |world| world.event(&room, "still there")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_accepted_while_nobody_listened_gets_its_room() {
+    let bridge = "  message_requests: digest\n  history_pause: 0s\n".to_owned();
+    let mut world = World::start_with(&Setup { bridge, retention: 3, ..Setup::default() }).await;
+    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
+    world.sim.set_options(world.anna_account.pk, options).unwrap();
+    let thread = request(&world).await;
+    digest(&world).await;
+    world.bridge.kill();
+    world.sim.approve_thread(world.anna_account.pk, &thread).unwrap();
+    let expected: Vec<String> =
+        ["may I?".to_owned()].into_iter().chain((0..8).map(|n| format!("thanks {n}"))).collect();
+    for text in &expected[1..] {
+        world.sim.send_text(world.bob.pk, &thread, text).unwrap();
+    }
+    world.bridge.start();
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    world.expect_said(&room, &world.ghost(&world.bob), &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_came_while_nobody_listened_is_shown() {
+    let mut world = World::start_with(&Setup { retention: 3, ..Setup::default() }).await;
+    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
+    world.sim.set_options(world.anna_account.pk, options).unwrap();
+    let known = world.sim.create_account("known", "").unwrap();
+    let chat = world.chat_with(&known);
+    world.bridge.kill();
+    let thread = request(&world).await;
+    world.sim.approve_thread(world.anna_account.pk, &chat).unwrap();
+    for n in 0..8 {
+        world.sim.send_text(known.pk, &chat, &format!("{n}")).unwrap();
+    }
+    world.bridge.start();
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    world.expect_said(&room, &world.ghost(&world.bob), &["may I?".to_owned()]).await;
+    assert!(is_pending(&world, &thread));
+}

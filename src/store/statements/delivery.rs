@@ -376,9 +376,15 @@ pub(super) async fn put_back(conn: &mut Conn, row: RowId, retry_at: Timestamp, r
     Ok(())
 }
 
+pub(super) async fn rest(conn: &mut Conn, row: RowId, until: Timestamp) -> Found<()> {
+    const SQL: &str = "UPDATE inbox SET retry_at = $2 WHERE id = $1 AND state = 'pending'";
+    sqlx::query(SQL).bind(row.0).bind(until.0).execute(conn).await?;
+    Ok(())
+}
+
 /// Removes one portion of what was accepted and done before a time. Ids grow with time, so the old rows come first.
 pub(super) async fn prune(conn: &mut Conn, before: Timestamp) -> Found<u64> {
-    const YOUNG: &str = "SELECT id FROM inbox WHERE accepted_at >= $1 ORDER BY id LIMIT 1";
+    const YOUNG: &str = "SELECT id FROM inbox WHERE accepted_at >= $1 AND id > 0 ORDER BY id LIMIT 1";
     const ROWS: &str = "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox
         WHERE id < $1 AND state = 'done' AND settled_at < $2 ORDER BY id LIMIT $3)";
     const TRANSACTIONS: &str = "DELETE FROM homeserver_txn WHERE accepted_at < $1";

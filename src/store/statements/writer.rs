@@ -215,6 +215,7 @@ async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer, depth: 
         Write::Accept(_) | Write::Intend { .. } | Write::Confirm { .. } | Write::Settle { .. } => {}
         Write::EnsurePortal(key) => *answer = Answer::Portal(facts::ensure_portal(conn, key).await?),
         Write::Prune { before } => *answer = Answer::Removed(delivery::prune(conn, *before).await?),
+        Write::Rest { row, until } => delivery::rest(conn, *row, *until).await?,
         Write::PutBack { row, retry_at, reason } => delivery::put_back(conn, *row, *retry_at, reason).await?,
         Write::SavePortal(versions) => {
             if let Some(portal) = facts::save_portal(conn, &versions.0, &versions.1).await? {
