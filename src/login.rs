@@ -4,6 +4,7 @@ pub mod history;
 mod session;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Notify;
@@ -27,6 +28,8 @@ pub struct Running {
     stop: CancellationToken,
     /// Asks for a new connection at once.
     again: Notify,
+    /// Something came that could not be read and was not asked for yet.
+    has_gap: AtomicBool,
 }
 
 /// What the supervisor is doing.
@@ -80,6 +83,7 @@ impl Sessions {
             status: RwLock::new(Status::Connecting),
             stop: bridge.tasks.shutdown().child_token(),
             again: Notify::new(),
+            has_gap: AtomicBool::new(false),
         });
         let earlier = {
             let mut all = self.running.write().unwrap_or_else(PoisonError::into_inner);
@@ -101,6 +105,7 @@ impl Sessions {
             status: RwLock::new(Status::Stopped(reason)),
             stop: bridge.tasks.shutdown().child_token(),
             again: Notify::new(),
+            has_gap: AtomicBool::new(false),
         };
         self.running.write().unwrap_or_else(PoisonError::into_inner).insert(login, Arc::new(running));
     }

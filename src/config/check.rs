@@ -9,7 +9,7 @@ use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
 use super::derived::{RELAY_FORMATS, RELAYED_WORDS, decode_key};
-use super::{Appservice, Config, ConfigError, Instagram, Permission, Proxy, permission};
+use super::{Appservice, Config, ConfigError, Instagram, Media, Permission, Proxy, Span, permission};
 
 /// The largest transaction a homeserver makes of ordinary events: 100 events of 64 KiB, and what stands around them.
 const LARGEST_TRANSACTION: usize = 8 << 20;
@@ -30,6 +30,7 @@ impl Config {
         self.check_permissions()?;
         self.instagram.check()?;
         self.check_bridge()?;
+        self.media.check()?;
         self.check_level()?;
         Ok(())
     }
@@ -128,8 +129,31 @@ impl Config {
                     .with_hint("use {name} and {text} in it"));
             }
         }
+        not_zero("bridge.rooms_per_hour", self.bridge.rooms_per_hour)?;
+        if self.bridge.history_messages < 0 {
+            return Err(ConfigError::at("bridge.history_messages", "`bridge.history_messages` must not be negative")
+                .with_hint("0 fetches nothing of what was said before"));
+        }
         not_zero("bridge.max_characters", self.bridge.max_characters)
     }
+}
+
+impl Media {
+    fn check(&self) -> Result<(), ConfigError> {
+        for (key, number) in [("media.max_download", self.max_download), ("media.max_upload", self.max_upload)] {
+            not_zero(key, usize::try_from(number).unwrap_or(usize::MAX))?;
+        }
+        lasting("media.link_lifetime", self.link_lifetime)?;
+        if let Some(directory) = self.directory.as_deref().filter(|directory| !directory.is_dir()) {
+            let statement = format!("`media.directory` is no directory: {}", directory.display());
+            return Err(ConfigError::at("media.directory", statement).with_hint("make it, writable for the bridge"));
+        }
+        self.public_address.as_ref().map_or(Ok(()), |address| web_address("media.public_address", address))
+    }
+}
+
+fn lasting(key: &str, span: Span) -> Result<(), ConfigError> {
+    not_zero(key, usize::from(!span.get().is_zero()))
 }
 
 impl Appservice {
@@ -176,6 +200,14 @@ impl Instagram {
         web_address("instagram.api_url", &self.api_url)?;
         web_address("instagram.upload_url", &self.upload_url)?;
         readable("instagram.ca_file", self.ca_file.as_deref())?;
+        for (key, span) in [
+            ("instagram.http_timeout", self.http_timeout),
+            ("instagram.answer_timeout", self.answer_timeout),
+            ("instagram.ping_interval", self.ping_interval),
+            ("instagram.ping_timeout", self.ping_timeout),
+        ] {
+            lasting(key, span)?;
+        }
         let port = self.realtime_address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then_some(port));
         if port.and_then(|port| port.parse::<u16>().ok()).is_none() {
             let statement = "`instagram.realtime_address` is not a host with a port";

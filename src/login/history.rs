@@ -225,10 +225,10 @@ async fn work(bridge: &Arc<Bridge>, mut history: History, report: &mut Report) {
     loop {
         let before = history.fetched;
         let step = page(bridge, &mut history).await;
+        let is_last = matches!(step, Ok(true));
         report.note(bridge, history.fetched - before).await;
         let pause = match step {
-            Ok(true) => break,
-            Ok(false) => bridge.config.bridge.history_pause.get(),
+            Ok(_) => bridge.config.bridge.history_pause.get(),
             Err(BeginError::Remote(RemoteError::RateLimited(after))) => after.max(REST),
             Err(BeginError::Remote(error)) if error.is_transient() && refusals < REFUSALS => {
                 if matches!(bridge.store.login(&history.login).await, Ok(None)) {
@@ -252,6 +252,9 @@ async fn work(bridge: &Arc<Bridge>, mut history: History, report: &mut Report) {
         };
         if !pause.is_zero() {
             tokio::time::sleep(runtime::with_jitter(pause, bridge.config.jitter())).await;
+        }
+        if is_last {
+            break;
         }
     }
 }

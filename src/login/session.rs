@@ -2,6 +2,7 @@
 //! session stop and tell the user what to do.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -136,6 +137,7 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
             },
             _ = save.tick() => {
                 save_session(bridge, running).await;
+                look_for_gap(bridge, running, &mut filled_at);
                 continue;
             }
         };
@@ -151,12 +153,11 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
                 if let Err(end) = store(bridge, remote.login(), &batch).await {
                     return end;
                 }
-                let has_gap = batch.has_gap;
-                events.confirm(batch);
-                if has_gap && filled_at.is_none_or(|at| at.elapsed() > GAP_PAUSE) {
-                    filled_at = Some(Instant::now());
-                    fill_gap(bridge, running);
+                if batch.has_gap {
+                    running.has_gap.store(true, Ordering::Release);
                 }
+                events.confirm(batch);
+                look_for_gap(bridge, running, &mut filled_at);
             }
             SessionEvent::Typing(notice) => ephemeral::typing_on_instagram(bridge, remote.login(), notice),
             SessionEvent::CursorRefused(reason) if refused => {
@@ -238,14 +239,24 @@ async fn reconcile(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor, Se
         bridge.store.accept_reconciled(login, missed.rows, &cursor, runtime::now()).await.map_err(trouble)?;
     tracing::info!(found, "reconciled");
     if found > 0 {
-        let text = "The connection was away for longer than Instagram keeps messages ready. What was missed is fetched \
-                    chat by chat, and appears in its order.";
+        let text = format!(
+            "The connection was away for longer than Instagram keeps messages ready. {found} messages were missed; they \
+             were fetched and appear in their order."
+        );
         command::tell_owner(bridge, login, &Notice::new(text)).await;
     }
     for lane in accepted.lanes {
         bridge.lanes.wake(bridge, lane);
     }
     Ok(cursor)
+}
+
+/// Something could not be read: asked for at once, and again after a while when more of it came or that failed.
+fn look_for_gap(bridge: &Arc<Bridge>, running: &Arc<Running>, filled_at: &mut Option<Instant>) {
+    if filled_at.is_none_or(|at| at.elapsed() > GAP_PAUSE) && running.has_gap.swap(false, Ordering::AcqRel) {
+        *filled_at = Some(Instant::now());
+        fill_gap(bridge, running);
+    }
 }
 
 /// Asks over HTTP for what an unreadable piece of the queue may have said.
@@ -269,7 +280,10 @@ fn fill_gap(bridge: &Arc<Bridge>, running: &Arc<Running>) {
         };
         match filled.await {
             Ok(found) => tracing::info!(%login, found, "asked for what could not be read"),
-            Err(error) => tracing::warn!(%login, %error, "what could not be read could not be asked for"),
+            Err(error) => {
+                tracing::warn!(%login, %error, "what could not be read could not be asked for");
+                running.has_gap.store(true, Ordering::Release);
+            }
         }
     });
 }

@@ -125,11 +125,15 @@ impl From<ApiError> for RemoteError {
             ApiError::Disabled => Self::ActionRequired("the account is disabled".into()),
             ApiError::ActionBlocked { message } => Self::Blocked(message),
             ApiError::RateLimited { retry_after } => {
-                Self::RateLimited(retry_after.unwrap_or(Duration::from_secs(60)).max(Duration::from_secs(60)))
+                let after = retry_after.unwrap_or(Duration::from_secs(60)).max(Duration::from_secs(62));
+                Self::RateLimited(after)
             }
+            ApiError::IpBlocked | ApiError::SentryBlock => Self::Blocked("this network address or app".into()),
+            ApiError::GeoBlocked => Self::Rejected("not available from this country".into()),
+            ApiError::PrivateUser => Self::Rejected("this profile is private".into()),
             ApiError::RecipientRefuses => Self::Rejected("this person takes no messages from this account".into()),
             ApiError::NotFound | ApiError::MaskedChallenge => Self::NotFound,
-            ApiError::Refused { status: 400..=499, message, .. } => Self::Rejected(message.unwrap_or_default()),
+            ApiError::Refused { status: 200 | 400..=499, message, .. } => Self::Rejected(message.unwrap_or_default()),
             other => Self::Server(other.to_string()),
         }
     }

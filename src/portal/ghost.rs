@@ -11,7 +11,7 @@ use crate::domain::ids::{LoginId, RemoteUserId, Timestamp};
 use crate::domain::record::{Ghost, Portal};
 use crate::lane::StepError;
 use crate::matrix::Intent;
-use crate::network::{Remote, RemoteError};
+use crate::network::Remote;
 use crate::runtime;
 
 /// Profile pictures larger than this are not taken.
@@ -55,7 +55,7 @@ pub async fn look_up(bridge: &Bridge, login: &LoginId, id: &RemoteUserId) -> Res
     let remote = bridge.remote(login).await?;
     match remote.user(id).await {
         Ok(user) => Ok(user),
-        Err(error @ (RemoteError::RateLimited(_) | RemoteError::Transport(_))) => {
+        Err(error) if error.is_transient() && !error.is_nonsense() => {
             Err(StepError::Remote { login: login.clone(), error })
         }
         Err(_) => {
@@ -68,7 +68,8 @@ pub async fn look_up(bridge: &Bridge, login: &LoginId, id: &RemoteUserId) -> Res
 pub async fn ensure(bridge: &Arc<Bridge>, login: &LoginId, user: &RemoteUser) -> Result<(), StepError> {
     let known = bridge.store.ghost(&user.id).await?;
     let displayname = bridge.config.displayname(short_name(user), &user.username);
-    if known.as_ref().is_none_or(|ghost| ghost.displayname != displayname) {
+    let is_other = |ghost: &Ghost| ghost.displayname != displayname || ghost.username != user.username;
+    if known.as_ref().is_none_or(is_other) {
         let matrix_user = user_id(bridge, &user.id);
         bridge.matrix.ensure_registered(&matrix_user).await?;
         bridge.matrix.set_displayname(&matrix_user, &displayname).await?;

@@ -368,6 +368,9 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
     if thread.is_group && !thread.users.is_empty() {
         update_members(bridge, login, &thread.users, &room, &mut portal).await?;
     }
+    for user in thread.users.iter().filter(|user| !user.username.is_empty()) {
+        ghost::ensure(bridge, login, user).await?;
+    }
     name_ghosts(bridge, thread, &room, &mut portal).await?;
     bridge.store.save_portal(&known, &portal).await?;
     if thread.is_group {
