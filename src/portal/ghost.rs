@@ -86,6 +86,9 @@ pub async fn ensure(bridge: &Arc<Bridge>, login: &LoginId, user: &RemoteUser) ->
                 fetched_at: runtime::now(),
             })
             .await?;
+        if known.is_some() {
+            room::name_again(bridge, &user.id).await?;
+        }
     }
     if let Some(picture) = &user.picture
         && known.and_then(|ghost| ghost.avatar_id).as_ref() != Some(&picture.id)
@@ -110,7 +113,7 @@ async fn set_picture(bridge: &Bridge, remote: &Remote, id: &RemoteUserId, pictur
         ghost.fetched_at = Timestamp(runtime::now().0);
         bridge.store.save_ghost(&ghost).await?;
     }
-    Ok(())
+    room::name_again(bridge, id).await
 }
 
 /// Copies a picture to the homeserver.

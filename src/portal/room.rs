@@ -210,7 +210,7 @@ pub(super) async fn create(
         portal.members.push(member.id.clone());
     }
     portal.members.sort();
-    name_ghosts(bridge, thread, &room, &mut portal).await?;
+    name_ghosts(bridge, thread, &mut portal).await?;
     bridge.store.save_portal(&known, &portal).await?;
     ghost::refresh_pictures(bridge, login, thread, &portal);
     if thread.is_group {
@@ -326,9 +326,7 @@ pub async fn ensure_member(
     bridge.matrix.ensure_joined(&user, room).await?;
     let own = portal.key.receiver.as_ref().is_some_and(|receiver| receiver.as_remote_user() == *sender);
     if own {
-        let label = format!("{} (you, in the Instagram app)", ghost::short_name(&shown));
-        let member = json!({"membership": "join", "displayname": label});
-        bridge.matrix.set_state(&Intent::As(user.clone()), room, "m.room.member", user.as_str(), &member, None).await?;
+        name_here(bridge, portal, sender).await?;
     }
     let mut joined = portal.clone();
     joined.members.push(sender.clone());
@@ -371,7 +369,7 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
     for user in thread.users.iter().filter(|user| !user.username.is_empty()) {
         ghost::ensure(bridge, login, user).await?;
     }
-    name_ghosts(bridge, thread, &room, &mut portal).await?;
+    name_ghosts(bridge, thread, &mut portal).await?;
     bridge.store.save_portal(&known, &portal).await?;
     if thread.is_group {
         let logins = bridge.store.logins_in_thread(&portal.key.thread).await?;
@@ -386,34 +384,53 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
 }
 
 /// Calls ghosts in this room by the names that they have in this chat; without one, by their own again.
-async fn name_ghosts(
-    bridge: &Bridge,
-    thread: &RemoteThread,
-    room: &RoomId,
-    portal: &mut Portal,
-) -> Result<(), StepError> {
+async fn name_ghosts(bridge: &Bridge, thread: &RemoteThread, portal: &mut Portal) -> Result<(), StepError> {
     let Some(nicknames) = &thread.nicknames else { return Ok(()) };
     let changed = |member: &&RemoteUserId| portal.nicknames.get(*member) != nicknames.get(*member);
-    for member in portal.members.iter().filter(changed) {
-        let Some(ghost) = bridge.store.ghost(member).await? else { continue };
-        let own = ghost.displayname.clone();
-        let name = nicknames.get(member).map_or(own, |name| bridge.config.displayname(name, &ghost.username));
-        let user = ghost::user_id(bridge, member);
-        let mut content = json!({"membership": "join", "displayname": name});
-        if let Some(avatar) = &ghost.avatar {
-            content["avatar_url"] = json!(avatar);
+    let changed: Vec<_> = portal.members.iter().filter(changed).cloned().collect();
+    portal.nicknames.clone_from(nicknames);
+    for member in changed {
+        name_here(bridge, portal, &member).await?;
+    }
+    Ok(())
+}
+
+/// Calls a ghost by the name that it has in this room.
+async fn name_here(bridge: &Bridge, portal: &Portal, member: &RemoteUserId) -> Result<(), StepError> {
+    let (Some(ghost), Some(room)) = (bridge.store.ghost(member).await?, &portal.room) else { return Ok(()) };
+    let own = portal.key.receiver.as_ref().is_some_and(|receiver| receiver.as_remote_user() == *member);
+    let name = match portal.nicknames.get(member) {
+        Some(nickname) => bridge.config.displayname(nickname, &ghost.username),
+        None if own => {
+            let name = if ghost.full_name.trim().is_empty() { &ghost.username } else { ghost.full_name.trim() };
+            format!("{name} (you, in the Instagram app)")
         }
-        let named = bridge
-            .matrix
-            .set_state(&Intent::As(user.clone()), room, "m.room.member", user.as_str(), &content, None)
-            .await;
-        match named {
-            Err(error) if error.is_transient() => return Err(error.into()),
-            Err(error) => tracing::debug!(%error, "nickname not shown"),
-            Ok(_) => {}
+        None => ghost.displayname,
+    };
+    let user = ghost::user_id(bridge, member);
+    let mut content = json!({"membership": "join", "displayname": name});
+    if let Some(avatar) = &ghost.avatar {
+        content["avatar_url"] = json!(avatar);
+    }
+    let intent = Intent::As(user.clone());
+    match bridge.matrix.set_state(&intent, room, "m.room.member", user.as_str(), &content, None).await {
+        Err(error) if error.is_transient() => Err(error.into()),
+        Err(error) => {
+            tracing::debug!(%error, "name not shown");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Names a ghost in its rooms anew: homeservers write its profile over the names that it has in them.
+pub(super) async fn name_again(bridge: &Bridge, member: &RemoteUserId) -> Result<(), StepError> {
+    for portal in bridge.store.portals_naming(member).await? {
+        let own = portal.key.receiver.as_ref().is_some_and(|receiver| receiver.as_remote_user() == *member);
+        if own || portal.members.contains(member) {
+            name_here(bridge, &portal, member).await?;
         }
     }
-    portal.nicknames.clone_from(nicknames);
     Ok(())
 }
 

@@ -60,6 +60,11 @@ impl Store {
         read!(self, facts::portals_of_login(login))
     }
 
+    /// The portals in whose rooms a ghost bears another name than elsewhere.
+    pub async fn portals_naming(&self, user: &RemoteUserId) -> Result<Vec<Portal>, StoreError> {
+        read!(self, facts::portals_naming(user))
+    }
+
     /// The portal of a key, made without a room if there is none.
     pub async fn ensure_portal(&self, key: &PortalKey) -> Result<Portal, StoreError> {
         if let Some(portal) = self.portal(key).await? {

@@ -43,6 +43,16 @@ pub(in crate::store) async fn portals_of_login(conn: &mut Conn, login: &LoginId)
     sqlx::query_as(SQL).bind(login.as_str()).fetch_all(conn).await?.into_iter().map(rows::portal).collect()
 }
 
+/// Where a ghost bears another name than elsewhere: the own direct chats of a login, and chats with nicknames.
+pub(in crate::store) async fn portals_naming(conn: &mut Conn, user: &RemoteUserId) -> Found<Vec<Portal>> {
+    const SQL: &str =
+        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames FROM portal
+        WHERE receiver = $1 OR nicknames LIKE $2 ORDER BY id";
+    let nickname = format!("%\"{user}\":%");
+    let found = sqlx::query_as(SQL).bind(user.as_str()).bind(nickname).fetch_all(conn).await?;
+    found.into_iter().map(rows::portal).collect()
+}
+
 pub(in crate::store) async fn logins_in_thread(conn: &mut Conn, thread: &ThreadId) -> Found<Vec<LoginId>> {
     const SQL: &str = "SELECT login FROM login_thread WHERE thread = $1 ORDER BY login";
     let logins: Vec<String> = sqlx::query_scalar(SQL).bind(thread.as_str()).fetch_all(conn).await?;
