@@ -20,7 +20,7 @@ use crate::lane::{Lanes, StepError};
 use crate::login::history::{self, Histories};
 use crate::login::{Sessions, Status};
 use crate::matrix::appservice;
-use crate::media::Converter;
+use crate::media::{self, Converter};
 use crate::network::{Network, Remote, RemoteError};
 use crate::portal::ephemeral::Ephemeral;
 use crate::portal::fleeting;
@@ -167,6 +167,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
     let logins = bridge.store.logins().await?;
     check_homeserver(&bridge, logins.is_empty()).await?;
     history::resume(&bridge).await?;
+    media::sweep(bridge.media_directory());
     for login in logins {
         start_login(&bridge, &login).await?;
     }

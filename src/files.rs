@@ -55,8 +55,8 @@ pub fn router(bridge: &Arc<Bridge>) -> Router {
 async fn file(State(bridge): State<Arc<Bridge>>, Path(token): Path<String>) -> Response {
     let gone = || (StatusCode::NOT_FOUND, "This link has expired, or never was one.\n").into_response();
     let Some(target) = read(&bridge.config, &token) else { return gone() };
-    let limit = bridge.config.media.max_upload;
-    let file = match bridge.matrix.download_file(&target.url, limit, bridge.media_directory()).await {
+    // The homeserver has a limit of its own; what is too large for Instagram is what links are for.
+    let file = match bridge.matrix.download_file(&target.url, u64::MAX, bridge.media_directory()).await {
         Ok(file) => file,
         Err(error) if error.is_transient() => {
             return (StatusCode::BAD_GATEWAY, "The homeserver does not answer. Try again later.\n").into_response();

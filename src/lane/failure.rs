@@ -41,6 +41,9 @@ pub enum StepError {
     /// The homeserver.
     #[error(transparent)]
     Homeserver(#[from] HomeserverError),
+    /// The homeserver does not hand out the file of a message.
+    #[error("file: {0}")]
+    File(HomeserverError),
     /// Instagram, for this login.
     #[error("login {login}: {error}")]
     Remote {
@@ -90,6 +93,10 @@ fn disposition(
     let too_old = !incoming && age > give_up_after;
     match error {
         StepError::Store(_) => Disposition::Wait(backoff),
+        StepError::File(_) if too_old => Disposition::Refuse(
+            Notice::new("Your file was not sent: the homeserver does not hand it out.").with_hint("upload it again."),
+        ),
+        StepError::File(_) => Disposition::Wait(backoff),
         StepError::Homeserver(error) if error.is_transient() => Disposition::Wait(backoff),
         StepError::Homeserver(HomeserverError::UnknownToken) => Disposition::Wait(Duration::from_secs(10)),
         // A ghost may have been removed from the room: its membership is repaired before the next try.

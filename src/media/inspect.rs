@@ -4,7 +4,8 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageReader, Limits};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits};
 use tokio::sync::Semaphore;
 
 /// Pictures with more pixels than this are not decoded: only their header is read.
@@ -113,7 +114,11 @@ pub async fn shrink(path: &Path, side: u32) -> Option<Vec<u8>> {
         limits.max_image_width = Some(16_384);
         limits.max_image_height = Some(16_384);
         reader.limits(limits);
-        let mut image = reader.decode().ok()?;
+        let mut decoder = reader.into_decoder().ok()?;
+        // The new picture has no such note: it is turned itself.
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let mut image = DynamicImage::from_decoder(decoder).ok()?;
+        image.apply_orientation(orientation);
         if image.width().max(image.height()) > side {
             image = image.resize(side, side, image::imageops::FilterType::Triangle);
         }

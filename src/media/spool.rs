@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
@@ -13,6 +14,8 @@ use tokio_util::io::ReaderStream;
 
 /// Bytes at the start of a file that tell what it is.
 const HEAD: usize = 4096;
+/// No file is on its way for so long.
+const OLD: Duration = Duration::from_secs(24 * 3600);
 /// Bytes read at once when a file is sent on.
 const CHUNK: usize = 64 << 10;
 
@@ -106,13 +109,18 @@ pub(super) fn empty_file(directory: &Path) -> io::Result<TempPath> {
     NamedTempFile::with_prefix_in("puppetgram-media-", directory).map(NamedTempFile::into_temp_path)
 }
 
-/// Removes what an earlier process left behind when it was killed.
+/// Removes what earlier processes left behind when they were killed. Others may use the same directory: only what is old.
 pub fn sweep(directory: &Path) {
+    let is_old = |entry: &std::fs::DirEntry| {
+        let changed = entry.metadata().and_then(|metadata| metadata.modified()).ok();
+        changed.and_then(|changed| changed.elapsed().ok()).is_some_and(|age| age > OLD)
+    };
     let left: Vec<PathBuf> = std::fs::read_dir(directory)
         .into_iter()
         .flatten()
         .filter_map(Result::ok)
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("puppetgram-media-"))
+        .filter(is_old)
         .map(|entry| entry.path())
         .collect();
     for path in left {

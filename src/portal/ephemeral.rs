@@ -14,7 +14,7 @@ use super::{ghost, room};
 use crate::bridge::Bridge;
 use crate::config::Receipts;
 use crate::domain::ids::{LoginId, Timestamp};
-use crate::domain::record::Portal;
+use crate::domain::record::{Portal, Standing};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::network::TypingNotice;
@@ -116,6 +116,10 @@ fn tell(bridge: &Arc<Bridge>, room: &OwnedRoomId, user: &OwnedUserId, news: News
     bridge.tasks.spawn("ephemeral", async move {
         let told = async {
             let Some(portal) = task.store.portal_of_room(&room).await? else { return Ok(()) };
+            // Who asks to write must not see whether that was read.
+            if portal.standing != Standing::Open {
+                return Ok(());
+            }
             let Some(login) = super::own_login(&task, &user, &portal).await? else { return Ok(()) };
             let key = (room, login);
             {

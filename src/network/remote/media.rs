@@ -211,6 +211,9 @@ impl Remote {
 
 fn media_error(error: CallError) -> RemoteError {
     match error {
+        CallError::Unavailable { status } if error.is_transient() => {
+            RemoteError::Server(format!("the file's address answers with status {status}"))
+        }
         CallError::Unavailable { .. } => RemoteError::NotFound,
         CallError::TooLarge { .. } | CallError::ForeignHost => RemoteError::Rejected(error.to_string()),
         other => other.into(),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{RoomEvent, message, sender};
+use super::message::{self, Said};
+use super::{RoomEvent, sender};
 use crate::bridge::Bridge;
-use crate::domain::convert::to_remote::{self, MessageContent};
+use crate::domain::convert::to_remote::{MessageContent, OutgoingPart};
 use crate::domain::notice::Notice;
 use crate::domain::record::{Effect, InboxRow, Portal, Settlement};
 use crate::lane::StepError;
@@ -31,8 +32,12 @@ pub(super) async fn handle(
     let Some(first) = items.first() else {
         return Err(refused("the message was never on Instagram", "send the correction as a new message."));
     };
-    let login = sender(bridge, event, portal).await?;
-    if first.sender != login.as_str() {
+    let is_relayed = first.sender == event.sender.as_str();
+    let login = match &portal.relay {
+        Some(relay) if is_relayed => relay.clone(),
+        _ => sender(bridge, event, portal).await?,
+    };
+    if first.sender != login.as_str() && !is_relayed {
         return Err(refused("it is not a message of yours", "only its author can edit a message on Instagram."));
     }
     let age = event.origin_server_ts.saturating_sub(first.at.0).max(0).unsigned_abs();
@@ -42,8 +47,16 @@ pub(super) async fn handle(
             "send the correction as a new message.",
         ));
     }
-    let facts = message::facts(bridge, &content, &login, None).await?;
-    let texts = to_remote::texts("m.room.message", &content, &facts).map_err(StepError::Refuse)?;
+    let said = Said { content: &content, reply_to: None, link: None };
+    let relayed = is_relayed.then_some(event);
+    let parts = message::parts(bridge, "m.room.message", said, &login, relayed).await?;
+    let texts: Vec<_> = parts
+        .into_iter()
+        .filter_map(|part| match part {
+            OutgoingPart::Text(text) => Some(text),
+            OutgoingPart::File(_) => None,
+        })
+        .collect();
     let items: Vec<_> = items.into_iter().filter(|item| item.kind.as_deref().unwrap_or("text") == "text").collect();
     if texts.len() != items.len() {
         return Err(refused(

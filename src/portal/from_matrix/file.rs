@@ -23,13 +23,14 @@ pub(super) async fn deliver(
     part: &FilePart,
     context: &ClientContext,
 ) -> Result<ItemId, StepError> {
-    match try_deliver(bridge, remote, thread, part, context).await {
-        Err(StepError::Refuse(notice)) => match files::link(&bridge.config, &part.url, &part.name) {
-            Some(link) => deliver_link(remote, thread, part, &link, context).await,
-            None => Err(StepError::Refuse(notice)),
+    let sent = match outgoing(bridge, part).await? {
+        Ok(outgoing) => remote.deliver_file(thread, &outgoing, part.reply_to.as_ref(), context).await,
+        Err(notice) => match files::link(&bridge.config, &part.url, &part.name) {
+            Some(link) => return deliver_link(remote, thread, part, &link, context).await,
+            None => return Err(StepError::Refuse(notice)),
         },
-        outcome => outcome,
-    }
+    };
+    sent.map_err(|error| StepError::Remote { login: remote.login().clone(), error })
 }
 
 /// A link in place of a file that Instagram does not take. It is another one at each attempt and leads to the same file;
@@ -47,30 +48,26 @@ async fn deliver_link(
     sent.map_err(|error| StepError::Remote { login: remote.login().clone(), error })
 }
 
-async fn try_deliver(
-    bridge: &Bridge,
-    remote: &Remote,
-    thread: &ThreadId,
-    part: &FilePart,
-    context: &ClientContext,
-) -> Result<ItemId, StepError> {
+/// The file as Instagram takes it, or why it does not take it.
+async fn outgoing(bridge: &Bridge, part: &FilePart) -> Result<Result<Outgoing, Notice>, StepError> {
     let limit = bridge.config.media.max_upload;
     if part.size.is_some_and(|size| size > limit) {
-        return Err(too_large(part, limit));
+        return Ok(Err(too_large(part, limit)));
     }
-    let file = fetch(bridge, part, limit).await?;
-    let outgoing = convert(bridge, part, file).await?;
-    let sent = remote.deliver_file(thread, &outgoing, part.reply_to.as_ref(), context).await;
-    sent.map_err(|error| StepError::Remote { login: remote.login().clone(), error })
-}
-
-async fn fetch(bridge: &Bridge, part: &FilePart, limit: u64) -> Result<Spooled, StepError> {
-    let fetched = bridge.matrix.download_file(&part.url, limit, bridge.media_directory()).await;
-    fetched.map_err(|error| match error {
-        HomeserverError::TooLarge => too_large(part, limit),
-        HomeserverError::NotFound => refused(part, "the homeserver does not have it any more", "upload it again."),
-        error => error.into(),
-    })
+    let file = match bridge.matrix.download_file(&part.url, limit, bridge.media_directory()).await {
+        Ok(file) => file,
+        Err(HomeserverError::TooLarge) => return Ok(Err(too_large(part, limit))),
+        Err(HomeserverError::NotFound) => {
+            let why = "the homeserver does not have it any more";
+            return Err(StepError::Refuse(refused(part, why, "upload it again.")));
+        }
+        Err(error) if error.is_transient() => return Err(StepError::File(error)),
+        Err(error) => return Err(error.into()),
+    };
+    match convert(bridge, part, file).await {
+        Err(StepError::Refuse(notice)) => Ok(Err(notice)),
+        outcome => outcome.map(Ok),
+    }
 }
 
 /// What Instagram takes: JPEG, MP4, m4a. The bytes decide what it is now.
@@ -88,18 +85,18 @@ async fn convert(bridge: &Bridge, part: &FilePart, file: Spooled) -> Result<Outg
         (Looks::Audio("audio/mp4") | Looks::Video("video/mp4"), _) => outgoing(file, "audio/mp4", voice(part)),
         (Looks::Video(_), Some(converter)) => match converter.to_mp4(&file, directory).await {
             Ok(converted) => outgoing(converted, "video/mp4", video(part)),
-            Err(_) => Err(refused(part, "it cannot be converted", "Instagram takes MP4 videos with H.264.")),
+            Err(_) => Err(refusal(part, "it cannot be converted", "Instagram takes MP4 videos with H.264.")),
         },
         (Looks::Audio(_), Some(converter)) => match converter.to_m4a(&file, directory).await {
             Ok(converted) => outgoing(converted, "audio/mp4", voice(part)),
-            Err(_) => Err(refused(part, "it cannot be converted", "Instagram takes recordings as m4a.")),
+            Err(_) => Err(refusal(part, "it cannot be converted", "Instagram takes recordings as m4a.")),
         },
-        (Looks::Video(_) | Looks::Audio(_), None) => Err(refused(
+        (Looks::Video(_) | Looks::Audio(_), None) => Err(refusal(
             part,
             "Instagram does not take this format, and this bridge has no converter",
             "send an MP4 video or an m4a recording, or ask the admin to install ffmpeg.",
         )),
-        (Looks::Other(_), _) => Err(refused(
+        (Looks::Other(_), _) => Err(refusal(
             part,
             "Instagram does not take such files",
             "it takes pictures, MP4 videos and recordings; send a link to anything else.",
@@ -113,7 +110,7 @@ async fn picture(part: &FilePart, file: Spooled, directory: &std::path::Path) ->
     let fits = match media::look(file.path()).await {
         Some(seen) => seen.width.max(seen.height) <= LONGEST_SIDE,
         None => {
-            return Err(refused(part, "it is not a picture that can be read", "save it as JPEG and send it again."));
+            return Err(refusal(part, "it is not a picture that can be read", "save it as JPEG and send it again."));
         }
     };
     let kind = OutgoingKind::Photo;
@@ -121,7 +118,7 @@ async fn picture(part: &FilePart, file: Spooled, directory: &std::path::Path) ->
         return Ok(Outgoing { file, mime: "image/jpeg".to_owned(), kind });
     }
     let Some(bytes) = media::shrink(file.path(), LONGEST_SIDE).await else {
-        return Err(refused(part, "it cannot be made into a JPEG", "save it as JPEG and send it again."));
+        return Err(refusal(part, "it cannot be made into a JPEG", "save it as JPEG and send it again."));
     };
     match Spooled::write(directory, &bytes).await {
         Ok(file) => Ok(Outgoing { file, mime: "image/jpeg".to_owned(), kind }),
@@ -133,7 +130,8 @@ async fn picture(part: &FilePart, file: Spooled, directory: &std::path::Path) ->
 }
 
 fn video(part: &FilePart) -> OutgoingKind {
-    OutgoingKind::Video { width: 0, height: 0, duration_ms: part.duration_ms.unwrap_or_default() }
+    let (width, height) = part.dimensions.unwrap_or_default();
+    OutgoingKind::Video { width, height, duration_ms: part.duration_ms.unwrap_or_default() }
 }
 
 fn voice(part: &FilePart) -> OutgoingKind {
@@ -141,11 +139,15 @@ fn voice(part: &FilePart) -> OutgoingKind {
     OutgoingKind::Voice { waveform }
 }
 
-fn too_large(part: &FilePart, limit: u64) -> StepError {
+fn too_large(part: &FilePart, limit: u64) -> Notice {
     let megabytes = limit >> 20;
     refused(part, "it is too large", &format!("at most {megabytes} MiB are sent; a link can lead to anything."))
 }
 
-fn refused(part: &FilePart, why: &str, hint: &str) -> StepError {
-    StepError::Refuse(Notice::new(format!("Your {} was not sent: {why}.", part.kind.name())).with_hint(hint))
+fn refused(part: &FilePart, why: &str, hint: &str) -> Notice {
+    Notice::new(format!("Your {} was not sent: {why}.", part.kind.name())).with_hint(hint)
+}
+
+fn refusal(part: &FilePart, why: &str, hint: &str) -> StepError {
+    StepError::Refuse(refused(part, why, hint))
 }

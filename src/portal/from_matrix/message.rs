@@ -49,18 +49,10 @@ pub(super) async fn prepare(
         None => None,
     };
     let Speaker { login, relayed } = speaker(bridge, event, &portal).await?;
-    let mut facts = facts(bridge, &content, &login, reply_to).await?;
-    facts.event_link = Some(event.room_id.matrix_to_event_uri(event.event_id.clone()).to_string());
-    let kind = if event.kind == "m.room.message" { content.msgtype.as_str() } else { event.kind.as_str() };
-    let format = bridge.config.relay_format(kind);
-    if relayed {
-        facts.sender_name = relayed_name(bridge, event, &content).await;
-        facts.max_characters = facts.max_characters.saturating_sub(format.chars().count() + 60).max(1);
-    }
-    let mut parts = to_remote(&event.kind, &content, &facts).map_err(StepError::Refuse)?;
-    if relayed {
-        to_remote::name_speaker(&mut parts, &facts.sender_name, format);
-    }
+    let link = event.room_id.matrix_to_event_uri(event.event_id.clone()).to_string();
+    let relayed = relayed.then_some(event);
+    let said = Said { content: &content, reply_to, link: Some(link) };
+    let parts = parts(bridge, &event.kind, said, &login, relayed).await?;
     if parts.is_empty() {
         return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
     }
@@ -73,6 +65,33 @@ pub(super) async fn prepare(
     let remote = bridge.remote(&login).await?;
     let event = event.event_id.clone();
     Ok(Step::Planned(Box::new(Plan { row: row.clone(), event, at, portal, remote, parts })))
+}
+
+/// What somebody has said, and where.
+pub(super) struct Said<'a> {
+    pub(super) content: &'a MessageContent,
+    pub(super) reply_to: Option<ReplyTo>,
+    pub(super) link: Option<String>,
+}
+
+/// What is to be sent for it by a login; of what is relayed with who said it.
+pub(super) async fn parts(
+    bridge: &Bridge,
+    kind: &str,
+    said: Said<'_>,
+    login: &LoginId,
+    relayed: Option<&RoomEvent>,
+) -> Result<Vec<OutgoingPart>, StepError> {
+    let Said { content, reply_to, link } = said;
+    let mut facts = facts(bridge, content, login, reply_to).await?;
+    facts.event_link = link;
+    let Some(event) = relayed else { return to_remote(kind, content, &facts).map_err(StepError::Refuse) };
+    let format = bridge.config.relay_format(if kind == "m.room.message" { &content.msgtype } else { kind });
+    facts.sender_name = relayed_name(bridge, event, content).await;
+    facts.max_characters = facts.max_characters.saturating_sub(format.chars().count() + 60).max(1);
+    let mut parts = to_remote(kind, content, &facts).map_err(StepError::Refuse)?;
+    to_remote::name_speaker(&mut parts, &facts.sender_name, format);
+    Ok(parts)
 }
 
 /// How somebody without a login is called on Instagram: by the profile of this one message, else as the room knows them.

@@ -15,6 +15,7 @@ use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::portal::{
+    certain_login,
     echo::{self, Deed},
     request,
 };
@@ -45,7 +46,10 @@ pub(super) async fn handle(
             Notice::new("Your reaction was not bridged: Instagram takes only emoji.").with_hint("react with an emoji."),
         ));
     }
-    let login = sender(bridge, event, portal).await?;
+    let Some(login) = certain_login(bridge, &event.sender, portal).await? else {
+        tracing::debug!(row = row.id.0, "reaction of somebody without a login");
+        return Ok(Settlement::nothing(row.id));
+    };
     let (item, who) = (mapping.item.clone(), login.as_remote_user());
     let earlier = bridge.store.reactions_of_item(portal.id, &item).await?.into_iter().find(|one| one.sender == who);
     let shown = Reacted {

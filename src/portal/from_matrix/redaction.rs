@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use ruma::OwnedEventId;
 
-use super::{RoomEvent, sender};
+use super::RoomEvent;
 use crate::bridge::Bridge;
 use crate::domain::ids::Timestamp;
 use crate::domain::notice::Notice;
 use crate::domain::record::{Effect, InboxRow, Mapping, Portal, Reacted, Settlement};
 use crate::domain::request_id;
 use crate::lane::StepError;
+use crate::matrix::Intent;
+use crate::portal::certain_login;
 use crate::portal::echo::{self, Deed};
 
 /// Takes back messages and reactions of the sender's login. What belongs to others stays on Instagram: that is said
@@ -32,12 +34,16 @@ pub(super) async fn handle(
     if items.is_empty() {
         return Ok(nothing);
     }
-    let login = sender(bridge, event, portal).await?;
-    if items.iter().any(|mapping| mapping.sender != login.as_str()) {
+    let is_relayed = items.iter().all(|mapping| mapping.sender == event.sender.as_str());
+    let login = match &portal.relay {
+        Some(relay) if is_relayed => Some(relay.clone()),
+        _ => certain_login(bridge, &event.sender, portal).await?,
+    };
+    let Some(login) = login.filter(|login| is_relayed || items.iter().all(|one| one.sender == login.as_str())) else {
         return Err(StepError::Refuse(Notice::new(
             "The message was removed here only: Instagram lets you unsend nothing but your own messages.",
         )));
-    }
+    };
     let remote = bridge.remote(&login).await?;
     let mut effects = Vec::new();
     for mapping in items {
@@ -46,6 +52,17 @@ pub(super) async fn handle(
         let outcome = remote.unsend(&portal.key.thread, &mapping.item).await;
         outcome.map_err(|error| StepError::Remote { login: login.clone(), error })?;
         effects.push(unsent);
+        // Instagram takes back the whole: its other parts go here too.
+        let siblings = bridge.store.mapping_of_item(portal.id, &mapping.item).await?.into_iter();
+        for (number, sibling) in (0..).zip(siblings.filter(|sibling| sibling.event != target)) {
+            let request = request_id::row_transaction(event.event_id.as_str(), "sibling", number);
+            let gone = bridge.matrix.redact(&Intent::Bot, &event.room_id, &sibling.event, &request, None).await;
+            if let Err(error) = gone
+                && error.is_transient()
+            {
+                return Err(error.into());
+            }
+        }
     }
     Ok(Settlement { effects, ..nothing })
 }
@@ -58,10 +75,8 @@ async fn unreact(
     reacted: &Reacted,
 ) -> Result<Settlement, StepError> {
     let nothing = Settlement::nothing(row.id);
-    let login = sender(bridge, event, portal).await?;
-    if reacted.sender != login.as_remote_user() {
-        return Ok(nothing);
-    }
+    let login = certain_login(bridge, &event.sender, portal).await?;
+    let Some(login) = login.filter(|login| reacted.sender == login.as_remote_user()) else { return Ok(nothing) };
     let Some(mapping) = bridge.store.mapping_of_item(portal.id, &reacted.item).await?.into_iter().next() else {
         return Ok(nothing);
     };

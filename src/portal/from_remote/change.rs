@@ -46,6 +46,7 @@ async fn edit(
     let facts = message::facts(heard.bridge, &heard.portal, item).await?;
     let parts = to_matrix(item, &facts);
     let (author, may_edit) = message::editor(heard, item, &shown[0].event).await?;
+    let may_edit = may_edit && others_of(heard, &shown[0]).await?.is_empty();
     let Some(room) = heard.portal.room.clone() else { return Ok(()) };
     let sender = item.sender.as_ref().map_or("", RemoteUserId::as_str);
     // Events that take the place of others of another kind come after those.
@@ -89,6 +90,13 @@ async fn edit(
     Ok(())
 }
 
+/// The other items that the same event stands for.
+async fn others_of(heard: &Heard<'_>, mapping: &Mapping) -> Result<Vec<Mapping>, StepError> {
+    let mut items = heard.bridge.store.mapping_of_event(&mapping.event).await?;
+    items.retain(|other| other.item != mapping.item);
+    Ok(items)
+}
+
 /// Redacts every part of an item that was taken back, and the reactions to it.
 pub(super) async fn removed(heard: &Heard<'_>, item: &ItemId) -> Result<Plan, StepError> {
     let store = &heard.bridge.store;
@@ -100,6 +108,10 @@ pub(super) async fn removed(heard: &Heard<'_>, item: &ItemId) -> Result<Plan, St
         return Ok(plan);
     }
     for mapping in &parts {
+        // A message of Matrix that became several is there as long as one of them is.
+        if others_of(heard, mapping).await?.iter().any(|other| !other.unsent) {
+            continue;
+        }
         let who = RemoteUserId::new(&mapping.sender);
         plan.events.extend(reaction::redaction(heard, &who, mapping.event.clone(), plan.events.len()).await?);
     }

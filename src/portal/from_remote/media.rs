@@ -19,7 +19,8 @@ use crate::media::{self, Looks, Picture, Spooled};
 use crate::network::{Remote, RemoteError};
 
 /// Pauses before fetching is tried again.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+const PAUSES: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10), Duration::from_secs(30)];
 /// Largest still picture of a video.
 const STILL_LIMIT: u64 = 2 << 20;
 
@@ -166,6 +167,8 @@ async fn fetch_any(bridge: &Bridge, remote: &Remote, attachment: &Attachment) ->
     for url in &attachment.urls {
         match remote.fetch(url, bridge.config.media.max_download, bridge.media_directory()).await {
             Ok(file) => return Ok(file),
+            // A smaller picture is for when the larger one cannot be had, not for a bad line.
+            Err(error) if error.is_transient() => return Err(error),
             Err(error) => last = error,
         }
     }

@@ -18,6 +18,8 @@ pub struct FilePart {
     pub size: Option<u64>,
     /// Milliseconds, of sounds and videos.
     pub duration_ms: Option<u64>,
+    /// Width and height in pixels, of videos.
+    pub dimensions: Option<(u32, u32)>,
     /// Loudness over time, 0 to 1.
     pub waveform: Vec<f32>,
     /// The item it answers.
@@ -54,12 +56,14 @@ pub(super) fn of(kind: FileKind, content: &Value, reply_to: Option<ReplyTo>) -> 
     let info = &content["info"];
     let name = content["filename"].as_str().or(content["body"].as_str()).unwrap_or_default();
     let audio = &content["org.matrix.msc1767.audio"];
+    let pixels = |side: &str| info[side].as_u64().and_then(|pixels| u32::try_from(pixels).ok());
     let waveform = audio["waveform"].as_array().into_iter().flatten();
     Some(FilePart {
         url: OwnedMxcUri::from(content["url"].as_str()?),
         kind,
         name: name.chars().take(100).collect(),
         size: info["size"].as_u64(),
+        dimensions: pixels("w").zip(pixels("h")),
         duration_ms: info["duration"].as_u64().or_else(|| audio["duration"].as_u64()),
         waveform: waveform.filter_map(Value::as_f64).map(|level| (level / 1024.0).clamp(0.0, 1.0) as f32).collect(),
         reply_to,
