@@ -150,6 +150,24 @@ mod tests {
         file
     }
 
+    /// A JPEG that is dark above and light below, with a note that says: turn me by a quarter.
+    fn lying_jpeg() -> Vec<u8> {
+        const NOTE: [u8; 36] =
+            *b"\xff\xe1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let image = image::RgbImage::from_fn(400, 200, |_, y| image::Rgb([if y < 100 { 0 } else { 255 }; 3]));
+        let plain = jpeg(&DynamicImage::ImageRgb8(image), 90).unwrap();
+        [&plain[..2], &NOTE, &plain[2..]].concat()
+    }
+
+    #[tokio::test]
+    async fn a_picture_that_lies_on_its_side_is_put_upright() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), lying_jpeg()).unwrap();
+        let upright = image::load_from_memory(&shrink(file.path(), 100).await.unwrap()).unwrap().to_luma8();
+        assert_eq!((upright.width(), upright.height()), (50, 100));
+        assert!(upright.get_pixel(5, 50).0[0] > 200 && upright.get_pixel(45, 50).0[0] < 50);
+    }
+
     #[tokio::test]
     async fn a_picture_gets_size_blurhash_and_thumbnail() {
         let file = picture(1000, 500);

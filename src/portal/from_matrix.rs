@@ -10,7 +10,7 @@ mod redaction;
 
 use std::sync::Arc;
 
-use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
+use ruma::{EventId, OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -90,6 +90,26 @@ async fn sender(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<L
         let notice = Notice::new("Your message was not sent: you have no Instagram login in this chat.");
         StepError::Refuse(notice.with_hint("log in to an account that is in it: send `login` to the bridge bot."))
     })
+}
+
+/// Which login may change what an event stands for: the one that sent its items, if it is the sender's own, or if it is
+/// the portal's relay and spoke for the sender.
+async fn owner(
+    bridge: &Bridge,
+    event: &RoomEvent,
+    portal: &Portal,
+    target: &EventId,
+    items: &[Mapping],
+) -> Result<Option<Speaker>, StepError> {
+    let sent_all = |login: &LoginId| items.iter().all(|item| item.sender == login.as_str());
+    let mut own = bridge.store.logins_of_user(&event.sender).await?.into_iter().map(|login| login.id);
+    if let Some(login) = own.find(sent_all) {
+        return Ok(Some(Speaker { login, relayed: false }));
+    }
+    let may_be_relayed = bridge.config.permission(&event.sender) >= Permission::Relay;
+    let Some(login) = portal.relay.clone().filter(|relay| may_be_relayed && sent_all(relay)) else { return Ok(None) };
+    let author = bridge.matrix.author(&event.room_id, target).await?;
+    Ok((author.as_ref() == Some(&event.sender)).then_some(Speaker { login, relayed: true }))
 }
 
 /// The items an event stands for.

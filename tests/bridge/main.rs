@@ -13,6 +13,7 @@ mod items;
 mod kinds;
 mod media;
 mod mutations;
+mod parts;
 mod puppets;
 mod requests;
 mod text;

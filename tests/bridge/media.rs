@@ -288,6 +288,22 @@ async fn where_the_admin_allows_it_a_file_is_sent_as_a_link_that_holds_for_a_whi
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_too_large_is_sent_as_a_link_that_leads_to_it() {
+    let sections =
+        "media:\n  ffmpeg: /nowhere/ffmpeg\n  public_address: http://127.0.0.1:1\n  max_upload: 1000\n".to_owned();
+    let world = World::start_with(&Setup { sections, ..Setup::default() }).await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let photo = world.homeserver.add_media(sample::PHOTO.bytes, "image/jpeg");
+    let file = json!({"msgtype": "m.image", "body": "a.jpg", "url": photo});
+    world.homeserver.send(&room, &world.anna.id, "m.room.message", &file).unwrap();
+    let text = world.until("the link", |world| world.written_by(&thread, &world.anna_account).pop()).await;
+    let path = text.strip_prefix("a.jpg: http://127.0.0.1:1/").unwrap();
+    let fetched = reqwest::get(format!("{}/{path}", world.bridge.address())).await.unwrap();
+    assert_eq!(fetched.bytes().await.unwrap(), sample::PHOTO.bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_a_converter_sounds_and_animations_become_what_the_other_side_likes() {
     let Ok(ffmpeg) = std::env::var("PUPPETGRAM_FFMPEG") else {
         assert!(std::env::var_os("PUPPETGRAM_REQUIRE_SERVERS").is_none(), "PUPPETGRAM_FFMPEG is not set");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::message::{self, Said};
-use super::{RoomEvent, sender};
+use super::{RoomEvent, Speaker};
 use crate::bridge::Bridge;
 use crate::domain::convert::to_remote::{MessageContent, OutgoingPart};
 use crate::domain::notice::Notice;
@@ -32,14 +32,9 @@ pub(super) async fn handle(
     let Some(first) = items.first() else {
         return Err(refused("the message was never on Instagram", "send the correction as a new message."));
     };
-    let is_relayed = first.sender == event.sender.as_str();
-    let login = match &portal.relay {
-        Some(relay) if is_relayed => relay.clone(),
-        _ => sender(bridge, event, portal).await?,
-    };
-    if first.sender != login.as_str() && !is_relayed {
+    let Some(Speaker { login, relayed }) = super::owner(bridge, event, portal, &first.event, &items).await? else {
         return Err(refused("it is not a message of yours", "only its author can edit a message on Instagram."));
-    }
+    };
     let age = event.origin_server_ts.saturating_sub(first.at.0).max(0).unsigned_abs();
     if Duration::from_millis(age) > LIMIT {
         return Err(refused(
@@ -48,7 +43,7 @@ pub(super) async fn handle(
         ));
     }
     let said = Said { content: &content, reply_to: None, link: None };
-    let relayed = is_relayed.then_some(event);
+    let relayed = relayed.then_some(event);
     let parts = message::parts(bridge, "m.room.message", said, &login, relayed).await?;
     let texts: Vec<_> = parts
         .into_iter()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ruma::OwnedEventId;
 
-use super::RoomEvent;
+use super::{RoomEvent, Speaker};
 use crate::bridge::Bridge;
 use crate::domain::ids::Timestamp;
 use crate::domain::notice::Notice;
@@ -34,12 +34,7 @@ pub(super) async fn handle(
     if items.is_empty() {
         return Ok(nothing);
     }
-    let is_relayed = items.iter().all(|mapping| mapping.sender == event.sender.as_str());
-    let login = match &portal.relay {
-        Some(relay) if is_relayed => Some(relay.clone()),
-        _ => certain_login(bridge, &event.sender, portal).await?,
-    };
-    let Some(login) = login.filter(|login| is_relayed || items.iter().all(|one| one.sender == login.as_str())) else {
+    let Some(Speaker { login, .. }) = super::owner(bridge, event, portal, &target, &items).await? else {
         return Err(StepError::Refuse(Notice::new(
             "The message was removed here only: Instagram lets you unsend nothing but your own messages.",
         )));
