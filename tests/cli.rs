@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use homeserver_sim::{Appservice, Homeserver, Options};
 use tempfile::TempDir;
+use xtask::servers::free_port;
 
 /// How a run of the program ended.
 struct Ended {
@@ -85,10 +86,6 @@ fn value<'a>(yaml: &'a str, key: &str) -> &'a str {
     yaml.lines().find_map(|line| line.trim().strip_prefix(&format!("{key}: "))).unwrap()
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[test]
 fn version_says_which() {
     let directory = tempfile::tempdir().unwrap();
@@ -144,7 +141,7 @@ fn init_says_what_to_do_next_and_shows_no_secret() {
 #[test]
 fn init_asks_what_it_was_not_told() {
     let directory = tempfile::tempdir().unwrap();
-    let address = format!("http://127.0.0.1:{}", free_port());
+    let address = format!("http://127.0.0.1:{}", free_port().unwrap());
     let answers = format!("{address}\nsim.test\n@anna:sim.test\n\n\n");
     puppetgram_answered(directory.path(), &["init"], &answers).expect_success();
     let config = read(&directory, "config.yaml");
@@ -181,7 +178,7 @@ fn init_learns_the_server_name_from_the_homeserver() {
 #[test]
 fn init_does_not_guess_a_server_name() {
     let directory = tempfile::tempdir().unwrap();
-    let address = format!("http://127.0.0.1:{}", free_port());
+    let address = format!("http://127.0.0.1:{}", free_port().unwrap());
     let ended = puppetgram(directory.path(), &["init", "--yes", "--homeserver", &address]);
     ended.expect_error("cannot be reached, or does not tell its server name", "--domain");
 }
@@ -371,8 +368,8 @@ fn run_names_a_database_that_cannot_be_opened() {
 
 #[test]
 fn run_names_a_homeserver_that_is_down() {
-    let homeserver = format!("http://127.0.0.1:{}", free_port());
-    let bridge = format!("http://127.0.0.1:{}", free_port());
+    let homeserver = format!("http://127.0.0.1:{}", free_port().unwrap());
+    let bridge = format!("http://127.0.0.1:{}", free_port().unwrap());
     let directory = initialised(&["--homeserver", &homeserver, "--address", &bridge]);
     puppetgram(directory.path(), &["run"]).expect_error("cannot be reached", "`homeserver.address`");
 }
@@ -383,7 +380,7 @@ async fn first_start(change_appservice: impl FnOnce(&mut Appservice), domain: &s
 }
 
 async fn first_start_with(change_appservice: impl FnOnce(&mut Appservice), domain: &str, more: &str) -> Ended {
-    let bridge = format!("http://127.0.0.1:{}", free_port());
+    let bridge = format!("http://127.0.0.1:{}", free_port().unwrap());
     let directory = tempfile::tempdir().unwrap();
     let init = ["init", "--yes", "--domain", domain, "--address", &bridge, "--homeserver", "http://127.0.0.1:1"];
     puppetgram(directory.path(), &init).expect_success();

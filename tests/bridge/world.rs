@@ -9,6 +9,7 @@ use std::time::Duration;
 use homeserver_sim::{Appservice, Homeserver, Options, User};
 use instagram_sim::{Account, Sim, SimOptions};
 use serde_json::Value;
+use xtask::servers::free_port;
 
 /// How long anything may take before a test fails. Machines under load are slow; a hang is longer.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(150);
@@ -43,7 +44,7 @@ impl World {
     /// Starts everything; nobody is logged in.
     pub(crate) async fn start_logged_out(setup: &Setup) -> Self {
         let sim = Sim::start(SimOptions { retention: setup.retention, ..SimOptions::default() }).await.unwrap();
-        let port = free_port();
+        let port = free_port().unwrap();
         let appservice = Appservice {
             url: Some(format!("http://127.0.0.1:{port}")),
             puppet_token: Some("a-token-for-double-puppets".to_owned()),
@@ -413,9 +414,4 @@ logging:
         ca = ca.display(),
         media = sim.media_host(),
     )
-}
-
-/// A port that nobody listens on at the moment.
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

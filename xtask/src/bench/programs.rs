@@ -134,8 +134,3 @@ impl Bridge {
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
 }
-
-/// A port of 127.0.0.1 that nobody listens on at the moment.
-pub(super) fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}

@@ -8,12 +8,12 @@ use anyhow::{Context as _, ensure};
 use serde_json::json;
 use tokio::time::Instant;
 use xtask::matrix::Client;
-use xtask::servers::{SERVER_NAME, Synapse};
+use xtask::servers::{SERVER_NAME, Synapse, free_port};
 
 use super::Effort;
 use super::call::{Server, string};
 use super::latency::{PAUSE, WARM_UP, report_latencies};
-use super::programs::{Bridge, Programs, Simulator, free_port};
+use super::programs::{Bridge, Programs, Simulator};
 use super::report::Report;
 use super::world::{Account, DEADLINE, DEADLINE_MS, Settings, new_account, start_instagram};
 

@@ -9,9 +9,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
+use xtask::servers::free_port;
 
 use super::call::{Server, encode, string};
-use super::programs::{Bridge, Programs, Simulator, free_port};
+use super::programs::{Bridge, Programs, Simulator};
 
 /// How long anything may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(180);

@@ -1,14 +1,30 @@
 //! Child processes: run one to its end, wait for one to answer, end exactly the one that was started.
 
+use std::net::TcpListener;
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, bail};
 
-/// A port of 127.0.0.1 that nobody listens on at the moment.
+/// The ports that are given to servers: below those that systems give to connections, so that nothing takes one before
+/// its server starts, or while that is started again.
+const PORTS: Range<u32> = 12_000..32_000;
+
+/// A port of 127.0.0.1 that nobody listens on. No two calls of a process get the same.
 pub fn free_port() -> anyhow::Result<u16> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;
-    Ok(listener.local_addr()?.port())
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    // Processes that run at the same time begin at places of their own.
+    let first = std::process::id().wrapping_mul(641);
+    for _ in PORTS {
+        let number = first.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(PORTS.start + number % (PORTS.end - PORTS.start))?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no free port on 127.0.0.1")
 }
 
 /// Runs a command to its end. Its output is shown only if it fails.
