@@ -26,7 +26,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{OnceCell, Semaphore};
 use url::Url;
 
-use super::error::{ClientError, HomeserverError};
+use super::{
+    error::{ClientError, HomeserverError},
+    media::UploadLimit,
+};
 
 /// How to reach the homeserver, and as whom.
 #[derive(Clone)]
@@ -118,6 +121,7 @@ struct Inner {
     permits: Semaphore,
     versions: SupportedVersions,
     creators_have_power: OnceCell<bool>,
+    upload_limit: UploadLimit,
     /// Pings of the homeserver that our listener heard.
     pings: AtomicU64,
 }
@@ -185,6 +189,7 @@ impl Client {
                 permits: Semaphore::new(concurrency),
                 versions: stable_paths(),
                 creators_have_power: OnceCell::new(),
+                upload_limit: UploadLimit::default(),
                 pings: AtomicU64::new(0),
             }),
         })
@@ -248,6 +253,10 @@ impl Client {
 
     pub(super) fn creators_have_power(&self) -> &OnceCell<bool> {
         &self.inner.creators_have_power
+    }
+
+    pub(super) fn known_upload_limit(&self) -> &UploadLimit {
+        &self.inner.upload_limit
     }
 
     /// Our listener heard a ping of the homeserver.

@@ -2,13 +2,15 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use http::{HeaderValue, Method, header};
 use ruma::{MxcUri, OwnedMxcUri};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
 
 use super::{
     client::{Call, Client, JSON, push_query, push_segment},
@@ -18,6 +20,11 @@ use crate::media::{SpoolError, Spooled};
 
 /// Files on their way from or to the homeserver at once: each takes buffers, and more would only share the same line.
 static TRANSFERS: Semaphore = Semaphore::const_new(4);
+/// How long the homeserver's limit is taken for known: an administrator may raise it.
+const LIMIT_LASTS: Duration = Duration::from_secs(600);
+
+/// The largest upload that the homeserver takes, and when it said so.
+pub(super) type UploadLimit = Mutex<Option<(Instant, Option<u64>)>>;
 
 /// Bytes from the homeserver.
 #[derive(Clone, Debug)]
@@ -26,6 +33,12 @@ pub struct Download {
     pub bytes: Bytes,
     /// What the homeserver says it is.
     pub content_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct MediaConfig {
+    #[serde(rename = "m.upload.size")]
+    upload_size: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +73,32 @@ impl Client {
         let uploaded: Uploaded =
             serde_json::from_slice(&answer.body).map_err(|error| HomeserverError::Malformed(error.to_string()))?;
         Ok(uploaded.content_uri)
+    }
+
+    /// The largest upload in bytes that the homeserver takes; none when it does not say. Some homeservers break the
+    /// connection at a larger one, which looks like trouble that passes.
+    pub async fn upload_limit(&self) -> Result<Option<u64>, HomeserverError> {
+        let mut known = self.known_upload_limit().lock().await;
+        if let Some((at, limit)) = *known
+            && at.elapsed() < LIMIT_LASTS
+        {
+            return Ok(limit);
+        }
+        let url = format!("{}/_matrix/client/v1/media/config", self.address());
+        let answer: Result<MediaConfig, _> = self.call_json(Method::GET, url, self.bot(), Vec::new()).await;
+        let limit = match answer {
+            Ok(config) => config.upload_size,
+            Err(error) if error.is_transient() => return Err(error),
+            Err(_) => None,
+        };
+        *known = Some((Instant::now(), limit));
+        Ok(limit)
+    }
+
+    /// Whether the homeserver answers at the moment; its limit is learnt anew.
+    pub async fn answers(&self) -> bool {
+        *self.known_upload_limit().lock().await = None;
+        self.upload_limit().await.is_ok()
     }
 
     /// Fetches a medium as the bot.

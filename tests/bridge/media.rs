@@ -1,5 +1,6 @@
 //! Files in both directions, and files that are not what they should be.
 
+use homeserver_sim::Fault;
 use instagram_sim::{MediaFault, RawItem, sample};
 use serde_json::{Value, json};
 
@@ -13,7 +14,10 @@ struct Chat {
 
 impl Chat {
     async fn start() -> Self {
-        let setup = Setup { instagram: "  http_timeout: 2s\n".to_owned(), ..Setup::default() };
+        Self::start_with(Setup { instagram: "  http_timeout: 2s\n".to_owned(), ..Setup::default() }).await
+    }
+
+    async fn start_with(setup: Setup) -> Self {
         let world = World::start_with(&setup).await;
         let thread = world.chat_with(&world.bob);
         let room = world.portal_of(&thread, &world.bob).await;
@@ -98,6 +102,25 @@ async fn what_cannot_be_had_becomes_a_notice_with_the_link_and_harms_no_neighbou
         assert_eq!(event["content"]["msgtype"], "m.notice", "{fault:?}: {event}");
         assert!(body.contains("could not fetch") && body.contains("https://www.instagram.com/direct/t/"), "{body}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_homeserver_does_not_take_becomes_a_smaller_picture_or_a_notice() {
+    let chat = Chat::start_with(Setup { upload_limit: Some(20_000), ..Setup::default() }).await;
+    let sim = &chat.world.sim;
+    let padded = [sample::PHOTO.bytes, &[0; 20_000]].concat();
+    let (large, small) = (sim.add_media(padded, "image/jpeg"), sim.add_media(sample::PHOTO.bytes, "image/jpeg"));
+    let mut photo = chat.photo(&large);
+    photo["media"]["image_versions2"]["candidates"].as_array_mut().unwrap().push(json!({"url": small, "width": 80}));
+    let event = chat.shown(photo).await;
+    let (bytes, _) = chat.world.homeserver.media(event["content"]["url"].as_str().unwrap()).unwrap();
+    assert_eq!(bytes, sample::PHOTO.bytes);
+    let event = chat.shown(chat.photo(&large)).await;
+    assert_eq!(event["content"]["msgtype"], "m.notice");
+    // A proxy that breaks off says nothing about its limit.
+    chat.world.homeserver.inject("media/v3/upload", u32::MAX, Fault::LoseAnswer);
+    let event = chat.shown(chat.photo(&small)).await;
+    assert!(event["content"]["body"].as_str().unwrap().contains("could not fetch"), "{event}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,6 +54,7 @@ impl World {
             appservice: Some(appservice),
             first_retry: Duration::from_millis(200),
             forget_transactions: setup.forget_transactions,
+            upload_limit: setup.upload_limit.unwrap_or(50 << 20),
             ..Options::default()
         };
         let homeserver = Homeserver::start(options).await.unwrap();
@@ -219,6 +220,8 @@ pub(crate) struct Setup {
     pub(crate) retention: usize,
     /// The homeserver forgets transaction ids at once.
     pub(crate) forget_transactions: bool,
+    /// Largest upload that the homeserver takes, in bytes.
+    pub(crate) upload_limit: Option<usize>,
     /// Further lines for the `instagram:` section.
     pub(crate) instagram: String,
     /// Lines of the `bridge:` section.
@@ -234,6 +237,7 @@ impl Default for Setup {
         Self {
             retention: 20_000,
             forget_transactions: false,
+            upload_limit: None,
             instagram: String::new(),
             bridge: String::new(),
             sections: String::new(),

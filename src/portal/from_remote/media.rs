@@ -121,6 +121,9 @@ fn is_as_promised(kind: AttachmentKind, looks: Looks) -> bool {
 /// Tries every address, then fresh ones; tries again a little later when the line is to blame.
 async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(Spooled, Attachment), Lost> {
     let mut attachment = carried.media.attachment.clone();
+    // What the homeserver does not take is not fetched; a smaller picture may do.
+    let accepted = bridge.matrix.upload_limit().await.map_err(homeserver_error)?;
+    let limit = bridge.config.media.max_download.min(accepted.unwrap_or(u64::MAX));
     if let Some(clip_id) = &carried.media.clip_id
         && let Ok(Some(url)) = remote.clip_url(clip_id).await
     {
@@ -131,14 +134,14 @@ async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(S
             urls: vec![url],
             ..attachment.clone()
         };
-        if let Ok(file) = fetch_any(bridge, remote, &video).await {
+        if let Ok(file) = fetch_any(bridge, remote, limit, &video).await {
             return Ok((file, video));
         }
     }
     let mut renewed = false;
     let mut pauses = PAUSES.iter();
     loop {
-        let error = match fetch_any(bridge, remote, &attachment).await {
+        let error = match fetch_any(bridge, remote, limit, &attachment).await {
             Ok(file) => return Ok((file, attachment)),
             Err(error) => error,
         };
@@ -146,8 +149,11 @@ async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(S
             RemoteError::NotFound if !renewed => {
                 renewed = true;
                 match fresh(remote, carried).await {
-                    Some(fresh) => attachment = fresh,
-                    None => return Err(Lost::Because("its address has expired".to_owned())),
+                    Ok(Some(fresh)) => attachment = fresh,
+                    Err(error) if error.is_transient() => {
+                        return Err(Lost::Stop(StepError::Remote { login: carried.login.clone(), error }));
+                    }
+                    Ok(None) | Err(_) => return Err(Lost::Because("its address has expired".to_owned())),
                 }
             }
             RemoteError::Transport(_) | RemoteError::Server(_) | RemoteError::Uncertain => match pauses.next() {
@@ -162,10 +168,15 @@ async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(S
     }
 }
 
-async fn fetch_any(bridge: &Bridge, remote: &Remote, attachment: &Attachment) -> Result<Spooled, RemoteError> {
+async fn fetch_any(
+    bridge: &Bridge,
+    remote: &Remote,
+    limit: u64,
+    attachment: &Attachment,
+) -> Result<Spooled, RemoteError> {
     let mut last = RemoteError::NotFound;
     for url in &attachment.urls {
-        match remote.fetch(url, bridge.config.media.max_download, bridge.media_directory()).await {
+        match remote.fetch(url, limit, bridge.media_directory()).await {
             Ok(file) => return Ok(file),
             // A smaller picture is for when the larger one cannot be had, not for a bad line.
             Err(error) if error.is_transient() => return Err(error),
@@ -176,16 +187,30 @@ async fn fetch_any(bridge: &Bridge, remote: &Remote, attachment: &Attachment) ->
 }
 
 /// The same attachment with new addresses.
-async fn fresh(remote: &Remote, carried: &Carried) -> Option<Attachment> {
-    let item = remote.item(&carried.thread, &carried.item).await.ok()??;
-    let ItemContent::Rich(rich) = item.content else { return None };
-    rich.attachments.into_iter().nth(carried.number).filter(|fresh| !fresh.urls.is_empty())
+async fn fresh(remote: &Remote, carried: &Carried) -> Result<Option<Attachment>, RemoteError> {
+    let item = remote.item(&carried.thread, &carried.item).await?;
+    let Some(ItemContent::Rich(rich)) = item.map(|item| item.content) else { return Ok(None) };
+    Ok(rich.attachments.into_iter().nth(carried.number).filter(|fresh| !fresh.urls.is_empty()))
 }
 
 async fn upload(bridge: &Bridge, file: &Spooled, mime: &str, name: &str) -> Result<OwnedMxcUri, Lost> {
-    let body = file.stream(0).await.map_err(|error| Lost::Because(error.to_string()))?;
-    let uploaded = bridge.matrix.upload_file(body, file.size(), mime, Some(name)).await;
-    uploaded.map_err(homeserver_error)
+    let mut pauses = PAUSES[..3].iter();
+    loop {
+        let body = file.stream(0).await.map_err(|error| Lost::Because(error.to_string()))?;
+        let error = match bridge.matrix.upload_file(body, file.size(), mime, Some(name)).await {
+            Ok(url) => return Ok(url),
+            Err(error @ (HomeserverError::Unreachable(_) | HomeserverError::Timeout)) => error,
+            Err(error) => return Err(homeserver_error(error)),
+        };
+        match pauses.next() {
+            Some(pause) => tokio::time::sleep(*pause).await,
+            // A homeserver that answers everything else, or a proxy before it, does not want this file.
+            None if bridge.matrix.answers().await => {
+                return Err(Lost::Because(format!("the homeserver broke off at every upload: {error}")));
+            }
+            None => return Err(homeserver_error(error)),
+        }
+    }
 }
 
 fn homeserver_error(error: HomeserverError) -> Lost {
