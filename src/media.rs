@@ -8,5 +8,5 @@ mod inspect;
 mod spool;
 
 pub use convert::{ConvertError, Converter};
-pub use inspect::{Looks, Picture, look, shrink, sniff};
+pub use inspect::{Looks, Picture, look, moves, shrink, sniff};
 pub use spool::{SpoolError, Spooled, sweep};

@@ -71,6 +71,14 @@ fn is_sound_only(head: &[u8]) -> bool {
     head.get(8..12).is_some_and(|brand| brand.starts_with(b"M4A"))
 }
 
+/// Whether a picture moves, by the first bytes of a GIF or WebP.
+pub fn moves(head: &[u8]) -> bool {
+    // https://developers.google.com/speed/webp/docs/riff_container: the extended header has a flag for animation.
+    let webp = head.get(8..16) == Some(b"WEBPVP8X") && head.get(20).is_some_and(|flags| flags & 2 != 0);
+    // A GIF that loops says so in an extension of this name.
+    webp || (head.starts_with(b"GIF8") && head.windows(11).any(|bytes| bytes == b"NETSCAPE2.0"))
+}
+
 /// Looks at a picture. None when it cannot be read, or would take too much memory.
 pub async fn look(path: &Path) -> Option<Picture> {
     let _permit = DECODING.acquire().await.ok()?;

@@ -5,8 +5,10 @@ mod rich;
 use ruma::{EventId, OwnedEventId, OwnedUserId};
 use serde_json::{Value, json};
 
+pub use rich::add_loop_hints;
+
 use super::split::{json_cost, split};
-use crate::domain::event::{Attachment, Item, ItemContent, Place, Preview};
+use crate::domain::event::{Attachment, AttachmentKind, Item, ItemContent, Place, Preview};
 
 /// Bytes of JSON one part of a text may take. An event may have 65,536 in all, signatures and our own fields included.
 const TEXT_BUDGET: usize = 48_000;
@@ -58,7 +60,7 @@ pub struct Media {
     pub attachment: Attachment,
     /// The video of a shared reel has to be asked for under this id.
     pub clip_id: Option<String>,
-    /// The content to be sent when the media cannot be had.
+    /// The content to be sent when the media cannot be had; without one it is sent as it is.
     pub fallback: Value,
     /// Redact the event after a while.
     pub fleeting: bool,
@@ -76,7 +78,10 @@ pub fn to_matrix(item: &Item, facts: &IncomingFacts) -> Vec<Part> {
         ItemContent::Text { text, preview, .. } => text_parts(text, preview.as_ref(), facts),
         ItemContent::Rich(rich) => rich::parts(rich, facts),
         ItemContent::Location(place) => vec![Part::message(location(place))],
-        ItemContent::Notice(line) => vec![notice(line)],
+        ItemContent::Notice { line, in_app: false } => vec![notice(line)],
+        ItemContent::Notice { line, in_app: true } => {
+            vec![notice(&format!("{line}\nOpen it on Instagram: {}", facts.thread_link))]
+        }
         ItemContent::Unsupported { item_type, summary, text, raw } => {
             vec![Part::message(unsupported(item_type, summary, text.as_deref(), raw.as_deref(), facts))]
         }
@@ -85,7 +90,7 @@ pub fn to_matrix(item: &Item, facts: &IncomingFacts) -> Vec<Part> {
     };
     if let Some(first) = parts.first_mut() {
         add_reply(&mut first.content, facts);
-        if let Some(media) = &mut first.media {
+        if let Some(media) = first.media.as_mut().filter(|media| !media.fallback.is_null()) {
             add_reply(&mut media.fallback, facts);
         }
     }
@@ -133,11 +138,11 @@ fn text_parts(text: &str, preview: Option<&Preview>, facts: &IncomingFacts) -> V
         .into_iter()
         .map(|body| Part::message(json!({"msgtype": msgtype, "body": body, "m.mentions": {}})))
         .collect();
-    let first = &mut parts[0].content;
+    let Part { content: first, media, .. } = &mut parts[0];
     if !facts.mentions.is_empty() {
         first["m.mentions"] = json!({"user_ids": facts.mentions});
     }
-    if let Some(Preview { url, title, summary }) = preview {
+    if let Some(Preview { url, title, summary, image }) = preview {
         let mut shown = json!({"matched_url": url, "og:url": url});
         let short = |text: &String| text.chars().take(500).collect::<String>();
         if let Some(title) = title {
@@ -147,6 +152,12 @@ fn text_parts(text: &str, preview: Option<&Preview>, facts: &IncomingFacts) -> V
             shown["og:description"] = Value::from(short(summary));
         }
         first["com.beeper.linkpreviews"] = json!([shown]);
+        *media = image.as_ref().map(|url| Media {
+            attachment: Attachment { kind: AttachmentKind::Preview, urls: vec![url.clone()], ..Attachment::default() },
+            clip_id: None,
+            fallback: Value::Null,
+            fleeting: false,
+        });
     }
     parts
 }

@@ -19,7 +19,12 @@ pub enum ItemContent {
     /// A place.
     Location(Box<Place>),
     /// A line of Instagram about something that has no content here: a call, a message this app may not see.
-    Notice(String),
+    Notice {
+        /// The line.
+        line: String,
+        /// The app shows more of it, or lets one do something about it.
+        in_app: bool,
+    },
     /// An item the bridge cannot show.
     Unsupported {
         /// Instagram's `item_type`.
@@ -44,6 +49,8 @@ pub struct Preview {
     pub title: Option<String>,
     /// A few words about it.
     pub summary: Option<String>,
+    /// Address of a picture of it.
+    pub image: Option<String>,
 }
 
 /// Attachments or a shared thing.
@@ -53,6 +60,8 @@ pub struct Rich {
     pub summary: String,
     /// It is not the sender's own, so the summary is shown.
     pub is_shared: bool,
+    /// Instagram's own line about it, where that says more than the summary.
+    pub explanation: Option<String>,
     /// Heading of the shared thing.
     pub title: Option<String>,
     /// Words of the author of the shared thing.
@@ -117,6 +126,8 @@ pub enum AttachmentKind {
     Animated,
     /// A picture without frame.
     Sticker,
+    /// The picture of what a link leads to.
+    Preview,
 }
 
 /// A place.
@@ -148,7 +159,7 @@ impl ItemContent {
             Self::Text { text, .. } => format!("text {text}"),
             Self::Rich(rich) => rich.words(),
             Self::Location(place) => format!("place {:?} {:?} {:?}", place.name, place.address, place.coordinates),
-            Self::Notice(line) => format!("notice {line}"),
+            Self::Notice { line, .. } => format!("notice {line}"),
             Self::Unsupported { item_type, summary, text, .. } => {
                 format!("other {item_type} {summary} {}", text.as_deref().unwrap_or_default())
             }

@@ -1,6 +1,6 @@
 //! What an item says, from Instagram's kinds to the bridge's few.
 
-use instagram::item::{Content, Item as WireItem, Media, MediaKind, Share, ViewMode};
+use instagram::item::{CallAction, Content, Item as WireItem, Media, MediaKind, Share, ViewMode};
 
 use crate::domain::event::{Attachment, AttachmentKind, Fleeting, ItemContent, Place, Preview, Rich};
 use crate::domain::ids::RemoteUserId;
@@ -14,7 +14,12 @@ pub(super) fn of(item: &WireItem) -> ItemContent {
         Content::Text { text, preview } => ItemContent::Text {
             text,
             mentions: item.mentioned_user_ids.iter().map(RemoteUserId::new).collect(),
-            preview: preview.map(|link| Preview { url: link.url, title: link.title, summary: link.summary }),
+            preview: preview.map(|link| Preview {
+                url: link.url,
+                title: link.title,
+                summary: link.summary,
+                image: link.image,
+            }),
         },
         // Without any address there is nothing to show, and the raw form says most.
         Content::Media(media) if media.iter().any(|one| one.url.is_some()) => rich(Rich {
@@ -38,17 +43,15 @@ pub(super) fn of(item: &WireItem) -> ItemContent {
         Content::Location { name, address, latitude, longitude, link } => {
             ItemContent::Location(Box::new(Place { name, address, coordinates: latitude.zip(longitude), link }))
         }
-        Content::Call { description, .. } => {
-            ItemContent::Notice(description.unwrap_or_else(|| capitalised(&item.summary())))
-        }
+        Content::Call { description, action } => ItemContent::Notice {
+            line: description.unwrap_or_else(|| capitalised(&item.summary())),
+            in_app: action == CallAction::Started,
+        },
         Content::Placeholder { title, message } => {
             let said: Vec<String> = [title, message].into_iter().flatten().collect();
             let what = capitalised(&item.summary());
-            ItemContent::Notice(if said.is_empty() {
-                format!("{what}.")
-            } else {
-                format!("{what}: {}", said.join(" – "))
-            })
+            let line = if said.is_empty() { format!("{what}.") } else { format!("{what}: {}", said.join(" – ")) };
+            ItemContent::Notice { line, in_app: true }
         }
         Content::Action(line) => ItemContent::Admin(line),
         Content::Internal => ItemContent::Admin(None),
@@ -66,10 +69,12 @@ fn rich(rich: Rich) -> ItemContent {
 }
 
 fn shared(item: &WireItem, share: Share) -> ItemContent {
-    let Share { title, caption, link, text, reaction, media, clip_id, note, .. } = share;
+    let Share { author, title, caption, link, explanation, text, reaction, media, clip_id, note, .. } = share;
     rich(Rich {
         summary: item.summary(),
         is_shared: true,
+        // With an author the summary says more.
+        explanation: explanation.filter(|_| author.is_none()),
         title,
         caption: caption.or(note),
         link,

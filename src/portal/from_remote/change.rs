@@ -1,8 +1,8 @@
 //! An item was edited, completed or taken back.
 
 use super::{Action, Heard, Outcome, Plan, Planned, message, reaction};
-use crate::domain::convert::to_matrix::{Part, correction, replacement, to_matrix};
-use crate::domain::event::Item;
+use crate::domain::convert::to_matrix::{Media, Part, correction, replacement, to_matrix};
+use crate::domain::event::{AttachmentKind, Item};
 use crate::domain::ids::{ItemId, RemoteUserId};
 use crate::domain::record::{Effect, Mapping};
 use crate::domain::request_id;
@@ -58,8 +58,8 @@ async fn edit(
             // Only its author may edit an event: what was edited in the app then follows as an answer to it.
             Some(before) if !may_edit => (correction(content, &before.event), Outcome::Nothing),
             // Media do not change; what has come in place of a placeholder is a new event.
-            Some(_) if media.is_some() && item.kind == shown_kind => continue,
-            Some(before) if media.is_none() => (replacement(content, &before.event), Outcome::Nothing),
+            Some(_) if is_file(media.as_ref()) && item.kind == shown_kind => continue,
+            Some(before) if !is_file(media.as_ref()) => (replacement(content, &before.event), Outcome::Nothing),
             _ => (
                 content.clone(),
                 message::part(heard.bridge, item, part + moved, Some(digest.to_owned()), media.as_ref()),
@@ -75,7 +75,12 @@ async fn edit(
                 kind,
                 content,
                 at: None,
-                media: message::carried(heard, item, part, media.as_ref()),
+                media: message::carried(
+                    heard,
+                    item,
+                    part,
+                    media.as_ref().filter(|_| before.is_none() || is_file(media.as_ref())),
+                ),
             },
             outcome,
         });
@@ -88,6 +93,11 @@ async fn edit(
     let (portal, item, digest) = (heard.portal.id, item.id.clone(), digest.to_owned());
     plan.effects.push(Effect::Edited { portal, item, digest });
     Ok(())
+}
+
+/// The picture of a link is no file: its text can be edited.
+fn is_file(media: Option<&Media>) -> bool {
+    media.is_some_and(|media| media.attachment.kind != AttachmentKind::Preview)
 }
 
 /// The other items that the same event stands for.

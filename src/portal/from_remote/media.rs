@@ -10,7 +10,7 @@ use ruma::OwnedMxcUri;
 use serde_json::{Value, json};
 
 use crate::bridge::Bridge;
-use crate::domain::convert::to_matrix::Media;
+use crate::domain::convert::to_matrix::{Media, add_loop_hints};
 use crate::domain::event::{Attachment, AttachmentKind, ItemContent};
 use crate::domain::ids::{ItemId, LoginId, ThreadId};
 use crate::lane::StepError;
@@ -49,13 +49,17 @@ pub(super) async fn complete(bridge: &Bridge, carried: &Carried, content: &Value
         Err(Lost::Stop(error)) => Err(error),
         Err(Lost::Because(reason)) => {
             tracing::warn!(login = %carried.login, %reason, "media not bridged; its link is");
-            Ok(carried.media.fallback.clone())
+            let fallback = &carried.media.fallback;
+            Ok(if fallback.is_null() { content.clone() } else { fallback.clone() })
         }
     }
 }
 
 async fn copy(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Value, Lost> {
     let remote = bridge.remote(&carried.login).await.map_err(Lost::Stop)?;
+    if carried.media.attachment.kind == AttachmentKind::Preview {
+        return link_picture(bridge, &remote, &carried.media.attachment, content).await;
+    }
     let (file, attachment) = fetch(bridge, &remote, carried).await?;
     let attachment = &attachment;
     let mut looks = media::sniff(file.head());
@@ -80,6 +84,9 @@ async fn copy(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Val
     let info = &mut content["info"];
     info["mimetype"] = Value::from(looks.mime());
     info["size"] = Value::from(file.size());
+    if attachment.kind == AttachmentKind::Sticker && media::moves(file.head()) {
+        add_loop_hints(info);
+    }
     if attachment.kind == AttachmentKind::Voice {
         content["org.matrix.msc1767.file"] =
             json!({"url": content["url"], "name": name, "mimetype": looks.mime(), "size": file.size()});
@@ -91,6 +98,30 @@ async fn copy(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Val
         preview(bridge, &remote, attachment, picture, &mut content["info"]).await?;
     }
     name_it(&mut content, &name);
+    Ok(content)
+}
+
+/// A text whose link has a picture. Nobody waits long for that.
+async fn link_picture(
+    bridge: &Bridge,
+    remote: &Remote,
+    attachment: &Attachment,
+    content: &Value,
+) -> Result<Value, Lost> {
+    let lost = |error: RemoteError| Lost::Because(error.to_string());
+    let file = fetch_any(bridge, remote, STILL_LIMIT, attachment).await.map_err(lost)?;
+    let Looks::Picture(mime) = media::sniff(file.head()) else {
+        return Err(Lost::Because("the picture of a link is none".to_owned()));
+    };
+    let mut content = content.clone();
+    let shown = &mut content["com.beeper.linkpreviews"][0];
+    shown["og:image"] = Value::from(upload(bridge, &file, mime, "preview").await?.as_str());
+    shown["og:image:type"] = Value::from(mime);
+    shown["matrix:image:size"] = Value::from(file.size());
+    if let Some(picture) = media::look(file.path()).await {
+        shown["og:image:width"] = picture.width.into();
+        shown["og:image:height"] = picture.height.into();
+    }
     Ok(content)
 }
 
@@ -270,6 +301,7 @@ fn filename(attachment: &Attachment, looks: Looks) -> String {
         AttachmentKind::Voice => "voice message",
         AttachmentKind::Animated => "animation",
         AttachmentKind::Sticker => "sticker",
+        AttachmentKind::Preview => "preview",
     };
     let extension = match looks.mime() {
         "image/jpeg" => "jpg",

@@ -20,6 +20,7 @@ use super::{Item, Kind};
 
 pub use media::{Media, MediaKind};
 pub use picture::Picture;
+pub(super) use share::author;
 pub use share::{Share, ShareKind};
 pub(super) use share_kind::is_share;
 

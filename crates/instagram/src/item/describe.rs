@@ -5,7 +5,7 @@
 use crate::number::Object;
 
 use super::address::{is_cdn, is_code, is_number, is_username, web_link};
-use super::content::{ShareKind, is_share};
+use super::content::{ShareKind, author, is_share};
 use super::inner::{Inner, contents, kind_name};
 use super::{Content, Item, Kind, MediaKind, ViewMode};
 
@@ -89,6 +89,7 @@ impl Item {
         let kind = kind_name(&self.item_type, object);
         let inner = Inner::of(object, kind);
         let inner = inner.as_ref();
+        let is_reaction = object.text("message_item_type").as_deref() == Some("reaction");
         let by = |what: &str| match inner.and_then(Inner::owner) {
             Some(owner) => format!("{what} by @{owner}"),
             None => what.to_owned(),
@@ -98,14 +99,19 @@ impl Item {
                 Some(name) => format!("the profile of @{name}"),
                 None => ShareKind::Profile.phrase().to_owned(),
             },
-            kind @ (ShareKind::Post | ShareKind::Reel | ShareKind::Video | ShareKind::Story | ShareKind::Other) => {
-                by(kind.phrase())
-            }
-            ShareKind::Note if object.text("message_item_type").as_deref() == Some("reaction") => {
-                "a reaction to a note".to_owned()
+            ShareKind::Note => {
+                let what = if is_reaction { "a reaction to a note" } else { ShareKind::Note.phrase() };
+                match inner.and_then(|inner| author(inner, true)) {
+                    Some(author) => format!("{what} by @{author}"),
+                    None => what.to_owned(),
+                }
             }
             ShareKind::StoryMention => format!("{} that mentions you", by("a story")),
-            kind => kind.phrase().to_owned(),
+            // Their headings are no names.
+            kind @ (ShareKind::AiAnswer | ShareKind::Hashtag | ShareKind::Link | ShareKind::Music) => {
+                kind.phrase().to_owned()
+            }
+            kind => by(kind.phrase()),
         };
         let field = |key: &str| inner.and_then(|inner| inner.object.text(key));
         match kind {
@@ -185,8 +191,14 @@ impl Item {
 
 /// Where a content says it can be seen. An address of a file is signed and short-lived: no place to send people to.
 fn stated_link(content: &Object<'_>) -> Option<String> {
-    let keys = ["target_url", "link_url", "url"];
-    keys.iter().filter_map(|key| content.text(key)).filter(|url| !is_cdn(url)).find_map(|url| web_link(&url))
+    let own = |object: &Object<'_>| {
+        let keys = ["target_url", "link_url", "url", "external_url"];
+        keys.iter().filter_map(|key| object.text(key)).filter(|url| !is_cdn(url)).find_map(|url| web_link(&url))
+    };
+    let of_product = || own(&content.object("product")?);
+    // A card that leads nowhere itself may have buttons that do.
+    let of_button = |button: &Object<'_>| button.text("action_url").and_then(|url| web_link(&url));
+    own(content).or_else(of_product).or_else(|| content.objects("cta_buttons").iter().find_map(of_button))
 }
 
 #[cfg(test)]

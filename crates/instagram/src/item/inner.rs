@@ -88,7 +88,7 @@ impl<'a> Inner<'a> {
             "clip" => object.object("clip"),
             "felix_share" => object.object("video"),
             "product_share" => object.object("product"),
-            "guide_share" => object.object("guide"),
+            "guide_share" => object.object("guide").or_else(|| object.object("guide_summary")),
             "live_video_share" | "live_invite_guest" | "live_viewer_invite" => object.object("broadcast"),
             _ => object.object("media"),
         };

@@ -16,7 +16,7 @@ pub(super) fn parts(rich: &Rich, facts: &IncomingFacts) -> Vec<Part> {
     if rich.fleeting == Some(Fleeting::Gone) || !shown {
         return vec![fleeting_notice(rich, facts)];
     }
-    let caption = caption(rich);
+    let caption = caption(rich, facts);
     let mut parts: Vec<Part> = Vec::new();
     let count = rich.attachments.len();
     for (number, attachment) in rich.attachments.iter().enumerate() {
@@ -31,9 +31,7 @@ pub(super) fn parts(rich: &Rich, facts: &IncomingFacts) -> Vec<Part> {
     if parts.is_empty()
         && let Some(caption) = &caption
     {
-        let link = format!("\nOpen it on Instagram: {}", facts.thread_link);
-        let has_link = rich.link.is_some();
-        parts.push(words_part(&format!("{caption}{}", if has_link { "" } else { &link })));
+        parts.push(words_part(caption));
     }
     if let Some(text) = rich.text.as_ref().filter(|text| !text.is_empty()) {
         parts.extend(text_parts(text, None, facts));
@@ -45,19 +43,22 @@ pub(super) fn parts(rich: &Rich, facts: &IncomingFacts) -> Vec<Part> {
 }
 
 /// What is said around the attachments: what was shared, its title, its author's words, where it is.
-fn caption(rich: &Rich) -> Option<String> {
+fn caption(rich: &Rich, facts: &IncomingFacts) -> Option<String> {
     if !rich.is_shared {
         return None;
     }
-    let first = match &rich.reaction {
-        Some(emoji) => format!("Reacted {emoji} to a story"),
-        None => {
-            let mut summary = rich.summary.chars();
-            let capital = summary.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-            format!("{capital}{}", summary.as_str())
-        }
+    let summary = || {
+        let mut summary = rich.summary.chars();
+        let capital = summary.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+        format!("{capital}{}", summary.as_str())
     };
-    let lines = [Some(&first), rich.title.as_ref(), rich.caption.as_ref(), rich.link.as_ref()];
+    let reaction = rich.reaction.as_ref().map(|emoji| {
+        let target = rich.summary.strip_prefix("a reaction to ").unwrap_or("a story");
+        format!("Reacted {emoji} to {target}")
+    });
+    let first = reaction.or_else(|| rich.explanation.clone()).unwrap_or_else(summary);
+    let lines =
+        [Some(&first), rich.explanation.as_ref(), rich.title.as_ref(), rich.caption.as_ref(), rich.link.as_ref()];
     let mut said: Vec<&str> = Vec::new();
     for line in lines.into_iter().flatten().map(|line| line.trim()) {
         if !line.is_empty() && !said.contains(&line) {
@@ -67,10 +68,10 @@ fn caption(rich: &Rich) -> Option<String> {
     let whole = said.join("\n");
     let shown = split(&whole, CAPTION_BUDGET, json_cost)[0];
     // The link survives whatever the length of the words before it.
-    match &rich.link {
-        Some(link) if shown.len() < whole.len() => Some(format!("{shown}…\n{link}")),
-        _ => Some(shown.to_owned()),
-    }
+    let cut = if shown.len() < whole.len() { "…" } else { "" };
+    let link = rich.link.clone().unwrap_or_else(|| format!("Open it on Instagram: {}", facts.thread_link));
+    let is_said = said.contains(&link.as_str());
+    Some(if is_said && cut.is_empty() { shown.to_owned() } else { format!("{shown}{cut}\n{link}") })
 }
 
 fn words_part(words: &str) -> Part {
@@ -92,7 +93,7 @@ fn media_part(
         AttachmentKind::Photo | AttachmentKind::Animated => json!({"msgtype": "m.image"}),
         AttachmentKind::Video => json!({"msgtype": "m.video"}),
         AttachmentKind::Voice => voice(attachment),
-        AttachmentKind::Sticker => json!({}),
+        AttachmentKind::Sticker | AttachmentKind::Preview => json!({}),
     };
     content["m.mentions"] = json!({});
     content["info"] = info(attachment);
@@ -120,15 +121,21 @@ fn info(attachment: &Attachment) -> Value {
     if let Some(duration) = attachment.duration_ms {
         info["duration"] = duration.into();
     }
-    if attachment.kind == AttachmentKind::Animated || attachment.kind == AttachmentKind::Sticker {
-        info["org.matrix.msc4230.is_animated"] = Value::from(attachment.kind == AttachmentKind::Animated);
-    }
     if attachment.kind == AttachmentKind::Animated {
-        for hint in ["fi.mau.loop", "fi.mau.autoplay", "fi.mau.hide_controls", "fi.mau.no_audio"] {
-            info[hint] = Value::from(true);
-        }
+        add_loop_hints(&mut info);
+    } else if attachment.kind == AttachmentKind::Sticker {
+        info["org.matrix.msc4230.is_animated"] = Value::from(false);
     }
     info
+}
+
+/// Tells clients that a picture moves, and is to be shown like that.
+pub fn add_loop_hints(info: &mut Value) {
+    for hint in
+        ["org.matrix.msc4230.is_animated", "fi.mau.loop", "fi.mau.autoplay", "fi.mau.hide_controls", "fi.mau.no_audio"]
+    {
+        info[hint] = Value::from(true);
+    }
 }
 
 /// A voice message: a sound with a flag, its length and its loudness.

@@ -25,6 +25,8 @@ pub struct Share {
     pub caption: Option<String>,
     /// Where to see it: canonical and `https`.
     pub link: Option<String>,
+    /// Instagram's own line about it, such as "Replied to your story".
+    pub explanation: Option<String>,
     /// What the sender wrote beside it.
     pub text: Option<String>,
     /// The emoji with which the sender reacted to a story or a note.
@@ -103,6 +105,7 @@ impl Share {
             title,
             caption,
             link: item.best_link().filter(|link| link.starts_with("https://")),
+            explanation: object.text("auxiliary_text").or_else(|| first?.object.text("eyebrow_text")),
             text: said.filter(|text| reaction.as_ref() != Some(text)),
             reaction,
             expired: kind.is_story() && first.is_some_and(Inner::is_gone),
@@ -129,12 +132,12 @@ fn reaction(kind: ShareKind, item: &Object<'_>, inner: Option<&Inner<'_>>, said:
 }
 
 /// A note's card has its author in the title where others have it in the heading.
-fn author(inner: &Inner<'_>, is_note: bool) -> Option<String> {
+pub(in crate::item) fn author(inner: &Inner<'_>, is_note: bool) -> Option<String> {
     let in_title = || inner.object.text("title_text").filter(|title| is_handle(title));
     inner.owner().or_else(|| if is_note { in_title() } else { None })
 }
 
-/// The heading and the name; where Instagram explains why something is gone, that too.
+/// The heading and the name; of a thing in a shop its price, and where Instagram explains why something is gone, that.
 fn title(inner: &Inner<'_>, author: Option<&str>) -> Option<String> {
     let object = &inner.object;
     let own = |key| object.text(key).filter(|title| Some(title.as_str()) != author);
@@ -149,7 +152,11 @@ fn title(inner: &Inner<'_>, author: Option<&str>) -> Option<String> {
     let title = join(own("header_title_text"), own("title_text"))
         .or_else(|| ["title", "name", "full_name", "header_subtitle_text"].iter().find_map(|key| own(key)))
         .or_else(subject);
-    join(title, own("message"))
+    let price = || {
+        let holders = [Some(object), inner.subject.as_ref()];
+        holders.into_iter().flatten().find_map(|of| of.text("current_price").or_else(|| of.text("price")))
+    };
+    join(join(title, price()), own("message"))
 }
 
 fn caption(inner: &Inner<'_>) -> Option<String> {
