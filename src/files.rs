@@ -3,16 +3,18 @@
 //! The link holds the file's place on the homeserver and its end, sealed: nobody can make one, and none shows anything.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use data_encoding::BASE64URL_NOPAD;
 use ruma::{MxcUri, OwnedMxcUri};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::bridge::Bridge;
 use crate::config::Config;
@@ -21,6 +23,11 @@ use crate::runtime;
 
 /// What the seal of a link is for.
 const PURPOSE: &str = "file link";
+
+/// Files fetched for strangers at once: those of the chats are not to wait for them.
+static HANDING_OUT: Semaphore = Semaphore::const_new(2);
+/// How long somebody waits for a turn.
+const TURN: Duration = Duration::from_secs(20);
 
 /// What a link leads to.
 #[derive(Serialize, Deserialize)]
@@ -52,9 +59,15 @@ pub fn router(bridge: &Arc<Bridge>) -> Router {
     Router::new().route("/_puppetgram/file/{token}", get(file)).with_state(Arc::clone(bridge))
 }
 
-async fn file(State(bridge): State<Arc<Bridge>>, Path(token): Path<String>) -> Response {
+async fn file(State(bridge): State<Arc<Bridge>>, Path(token): Path<String>, method: Method) -> Response {
     let gone = || (StatusCode::NOT_FOUND, "This link has expired, or never was one.\n").into_response();
     let Some(target) = read(&bridge.config, &token) else { return gone() };
+    if method == Method::HEAD {
+        return StatusCode::OK.into_response();
+    }
+    let Ok(Ok(_permit)) = tokio::time::timeout(TURN, HANDING_OUT.acquire()).await else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "Many want a file at the moment. Try again later.\n").into_response();
+    };
     // The homeserver has a limit of its own; what is too large for Instagram is what links are for.
     let file = match bridge.matrix.download_file(&target.url, u64::MAX, bridge.media_directory()).await {
         Ok(file) => file,

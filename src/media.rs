@@ -7,6 +7,6 @@ mod convert;
 mod inspect;
 mod spool;
 
-pub use convert::{ConvertError, Converter};
+pub use convert::{ConvertError, Converter, Probe};
 pub use inspect::{Looks, Picture, look, moves, shrink, sniff};
 pub use spool::{SpoolError, Spooled, sweep};

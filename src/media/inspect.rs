@@ -6,16 +6,22 @@ use std::path::Path;
 use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Pictures with more pixels than this are not decoded: only their header is read.
-const MOST_PIXELS: u64 = 3_000_000;
-/// Memory that decoding may take.
-const MOST_MEMORY: u64 = 24 << 20;
+/// Pictures with more pixels than this are not decoded for a preview: only their header is read.
+const MOST_PIXELS: u64 = 12_000_000;
+/// Memory that decoding for a preview may take.
+const MOST_MEMORY: u64 = 48 << 20;
+/// Memory that decoding may take where the picture has to be made anew.
+const MOST_MEMORY_TO_SHRINK: u64 = 256 << 20;
+/// Pictures with more pixels than this are decoded one after the other.
+const LARGE: u64 = 3_000_000;
 /// Longest side of a thumbnail, and of pictures that need none.
 const THUMBNAIL: u32 = 480;
 /// Pictures decoded at once.
 static DECODING: Semaphore = Semaphore::const_new(2);
+/// Large ones.
+static DECODING_LARGE: Semaphore = Semaphore::const_new(1);
 
 /// What a file is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,13 +87,24 @@ pub fn moves(head: &[u8]) -> bool {
 
 /// Looks at a picture. None when it cannot be read, or would take too much memory.
 pub async fn look(path: &Path) -> Option<Picture> {
-    let _permit = DECODING.acquire().await.ok()?;
-    let path = path.to_owned();
+    let (path, _permit) = (path.to_owned(), turn(path).await?);
     tokio::task::spawn_blocking(move || look_blocking(&path)).await.ok()?
 }
 
+/// Waits until a picture may be decoded.
+async fn turn(path: &Path) -> Option<SemaphorePermit<'static>> {
+    let path = path.to_owned();
+    let (width, height) = tokio::task::spawn_blocking(move || dimensions(&path)).await.ok()??;
+    let slots = if u64::from(width) * u64::from(height) > LARGE { &DECODING_LARGE } else { &DECODING };
+    slots.acquire().await.ok()
+}
+
+fn dimensions(path: &Path) -> Option<(u32, u32)> {
+    ImageReader::open(path).ok()?.with_guessed_format().ok()?.into_dimensions().ok()
+}
+
 fn look_blocking(path: &Path) -> Option<Picture> {
-    let (width, height) = ImageReader::open(path).ok()?.with_guessed_format().ok()?.into_dimensions().ok()?;
+    let (width, height) = dimensions(path)?;
     let plain = Picture { width, height, blurhash: None, thumbnail: None };
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Some(plain);
@@ -113,12 +130,11 @@ fn decode(path: &Path) -> Option<DynamicImage> {
 /// A JPEG of a picture, no longer on any side than `side`; None when the picture cannot be read. Transparent pixels
 /// become white.
 pub async fn shrink(path: &Path, side: u32) -> Option<Vec<u8>> {
-    let _permit = DECODING.acquire().await.ok()?;
-    let path = path.to_owned();
+    let (path, _permit) = (path.to_owned(), turn(path).await?);
     tokio::task::spawn_blocking(move || {
         let mut reader = ImageReader::open(&path).ok()?.with_guessed_format().ok()?;
         let mut limits = Limits::default();
-        limits.max_alloc = Some(256 << 20);
+        limits.max_alloc = Some(MOST_MEMORY_TO_SHRINK);
         limits.max_image_width = Some(16_384);
         limits.max_image_height = Some(16_384);
         reader.limits(limits);

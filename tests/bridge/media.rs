@@ -356,4 +356,18 @@ async fn with_a_converter_sounds_and_animations_become_what_the_other_side_likes
     chat.send(&json!({"msgtype": "m.image", "body": "a.gif", "url": gif})).await;
     let upload = chat.world.sim.uploads().pop().unwrap();
     assert_eq!(upload.detected, "video/mp4");
+
+    // A video of another codec, of which its sender says nothing.
+    let directory = tempfile::tempdir().unwrap();
+    let (source, other) = (directory.path().join("a.mp4"), directory.path().join("b.mp4"));
+    std::fs::write(&source, sample::VIDEO.bytes).unwrap();
+    let mut command = std::process::Command::new(&ffmpeg);
+    command.args(["-loglevel", "error", "-i"]).arg(&source).args(["-c:v", "mpeg4", "-c:a", "copy"]).arg(&other);
+    assert!(command.status().unwrap().success());
+    let mxc = chat.world.homeserver.add_media(std::fs::read(other).unwrap(), "video/mp4");
+    let item = chat.send(&json!({"msgtype": "m.video", "body": "b.mp4", "url": mxc})).await;
+    assert_eq!(item.item_type, "raven_media");
+    let upload = chat.world.sim.uploads().pop().unwrap();
+    let bytes = chat.world.sim.upload_bytes(&upload.media_id.unwrap()).unwrap();
+    assert!(bytes.windows(4).any(|word| word == b"avc1"));
 }

@@ -1,5 +1,7 @@
 //! A file of a message: fetched from the homeserver to disk, made into what Instagram takes, and sent.
 
+use std::path::Path;
+
 use crate::bridge::Bridge;
 use crate::domain::convert::to_remote::{FileKind, FilePart, TextPart};
 use crate::domain::ids::{ClientContext, ItemId, ThreadId};
@@ -7,7 +9,7 @@ use crate::domain::notice::Notice;
 use crate::files;
 use crate::lane::StepError;
 use crate::matrix::HomeserverError;
-use crate::media::{self, Looks, Spooled};
+use crate::media::{self, ConvertError, Converter, Looks, Probe, Spooled};
 use crate::network::{Outgoing, OutgoingKind, Remote};
 
 /// Longest side of a picture on Instagram.
@@ -70,27 +72,21 @@ async fn outgoing(bridge: &Bridge, part: &FilePart) -> Result<Result<Outgoing, N
     }
 }
 
-/// What Instagram takes: JPEG, MP4, m4a. The bytes decide what it is now.
+/// What Instagram takes: JPEG, MP4 with H.264, m4a with AAC. The bytes decide what it is now.
 async fn convert(bridge: &Bridge, part: &FilePart, file: Spooled) -> Result<Outgoing, StepError> {
     let directory = bridge.media_directory();
     let looks = media::sniff(file.head());
-    let outgoing = |file, mime: &str, kind| Ok(Outgoing { file, mime: mime.to_owned(), kind });
     match (looks, &bridge.converter) {
-        (Looks::Picture("image/gif"), Some(converter)) => match converter.to_mp4(&file, directory).await {
-            Ok(converted) => outgoing(converted, "video/mp4", video(part)),
-            Err(_) => picture(part, file, directory).await,
-        },
+        (Looks::Picture("image/gif"), Some(converter)) if media::moves(file.head()) => {
+            match converter.to_mp4(&file, directory).await {
+                Ok(converted) => Ok(video(part, &converter.probe(&converted).await, converted)),
+                Err(_) => picture(part, file, directory).await,
+            }
+        }
         (Looks::Picture(_), _) => picture(part, file, directory).await,
-        (Looks::Video("video/mp4"), _) if part.kind != FileKind::Audio => outgoing(file, "video/mp4", video(part)),
-        (Looks::Audio("audio/mp4") | Looks::Video("video/mp4"), _) => outgoing(file, "audio/mp4", voice(part)),
-        (Looks::Video(_), Some(converter)) => match converter.to_mp4(&file, directory).await {
-            Ok(converted) => outgoing(converted, "video/mp4", video(part)),
-            Err(_) => Err(refusal(part, "it cannot be converted", "Instagram takes MP4 videos with H.264.")),
-        },
-        (Looks::Audio(_), Some(converter)) => match converter.to_m4a(&file, directory).await {
-            Ok(converted) => outgoing(converted, "audio/mp4", voice(part)),
-            Err(_) => Err(refusal(part, "it cannot be converted", "Instagram takes recordings as m4a.")),
-        },
+        (Looks::Video(_) | Looks::Audio(_), Some(converter)) => convert_stream(converter, part, file, directory).await,
+        (Looks::Video("video/mp4"), None) if part.kind != FileKind::Audio => Ok(video(part, &Probe::default(), file)),
+        (Looks::Audio("audio/mp4") | Looks::Video("video/mp4"), None) => Ok(voice(part, file)),
         (Looks::Video(_) | Looks::Audio(_), None) => Err(refusal(
             part,
             "Instagram does not take this format, and this bridge has no converter",
@@ -104,8 +100,46 @@ async fn convert(bridge: &Bridge, part: &FilePart, file: Spooled) -> Result<Outg
     }
 }
 
+/// A sound or video as it is, if Instagram takes that; else as it takes it.
+async fn convert_stream(
+    converter: &Converter,
+    part: &FilePart,
+    file: Spooled,
+    directory: &Path,
+) -> Result<Outgoing, StepError> {
+    let looks = media::sniff(file.head());
+    let probe = converter.probe(&file).await;
+    let is_sound = matches!(looks, Looks::Audio(_)) || part.kind == FileKind::Audio;
+    // What the converter cannot tell is taken for what it is said to be.
+    let is = |codec: &Option<String>, wanted| codec.as_deref().is_none_or(|codec| codec == wanted);
+    let is_fit = match looks {
+        Looks::Audio("audio/mp4") => is(&probe.audio, "aac"),
+        Looks::Video("video/mp4") => is(&probe.audio, "aac") && (is_sound || is(&probe.video, "h264")),
+        _ => false,
+    };
+    let converted = match (is_fit, is_sound) {
+        (true, true) => return Ok(voice(part, file)),
+        (true, false) => return Ok(video(part, &probe, file)),
+        (false, true) => converter.to_m4a(&file, directory).await,
+        (false, false) => converter.to_mp4(&file, directory).await,
+    };
+    match converted {
+        Ok(converted) if is_sound => Ok(voice(part, converted)),
+        Ok(converted) => Ok(video(part, &converter.probe(&converted).await, converted)),
+        Err(ConvertError::Refused) => {
+            let taken = if is_sound { "recordings as m4a." } else { "MP4 videos with H.264." };
+            Err(refusal(part, "it cannot be converted", &format!("Instagram takes {taken}")))
+        }
+        Err(error) => {
+            tracing::error!(%error, "a file could not be converted");
+            let hint = "send a shorter or smaller one; the admin finds more in the log.";
+            Err(refusal(part, "its conversion did not come to an end", hint))
+        }
+    }
+}
+
 /// A JPEG as it is, unless it is larger than Instagram shows; everything else as a new JPEG.
-async fn picture(part: &FilePart, file: Spooled, directory: &std::path::Path) -> Result<Outgoing, StepError> {
+async fn picture(part: &FilePart, file: Spooled, directory: &Path) -> Result<Outgoing, StepError> {
     let is_jpeg = media::sniff(file.head()) == Looks::Picture("image/jpeg");
     let fits = match media::look(file.path()).await {
         Some(seen) => seen.width.max(seen.height) <= LONGEST_SIDE,
@@ -129,14 +163,17 @@ async fn picture(part: &FilePart, file: Spooled, directory: &std::path::Path) ->
     }
 }
 
-fn video(part: &FilePart) -> OutgoingKind {
-    let (width, height) = part.dimensions.unwrap_or_default();
-    OutgoingKind::Video { width, height, duration_ms: part.duration_ms.unwrap_or_default() }
+/// The converter knows better than the sender what its size and length are.
+fn video(part: &FilePart, probe: &Probe, file: Spooled) -> Outgoing {
+    let (width, height) = probe.dimensions.or(part.dimensions).unwrap_or_default();
+    let measured = probe.duration.and_then(|duration| u64::try_from(duration.as_millis()).ok());
+    let duration_ms = measured.or(part.duration_ms).unwrap_or_default();
+    Outgoing { file, mime: "video/mp4".to_owned(), kind: OutgoingKind::Video { width, height, duration_ms } }
 }
 
-fn voice(part: &FilePart) -> OutgoingKind {
+fn voice(part: &FilePart, file: Spooled) -> Outgoing {
     let waveform = if part.waveform.is_empty() { FLAT.to_vec() } else { part.waveform.clone() };
-    OutgoingKind::Voice { waveform }
+    Outgoing { file, mime: "audio/mp4".to_owned(), kind: OutgoingKind::Voice { waveform } }
 }
 
 fn too_large(part: &FilePart, limit: u64) -> Notice {
