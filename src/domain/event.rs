@@ -126,8 +126,8 @@ pub struct RemoteThread {
     pub id: ThreadId,
     /// More than two people, or made as a group.
     pub is_group: bool,
-    /// A message request that the user has not accepted.
-    pub pending: bool,
+    /// A message request that the user has not accepted; none when nothing is said of it.
+    pub pending: Option<bool>,
     /// Title given by people; none when Instagram makes one up.
     pub title: Option<String>,
     /// The other members.
@@ -136,18 +136,18 @@ pub struct RemoteThread {
     pub image: Option<Picture>,
     /// Latest items, oldest first.
     pub items: Vec<Item>,
-    /// Members who may administrate.
-    pub admins: Vec<RemoteUserId>,
+    /// Members who may administrate; none when nothing is said of them.
+    pub admins: Option<Vec<RemoteUserId>>,
     /// How far each member has read: the time of the last message.
     pub seen: Vec<(RemoteUserId, Timestamp)>,
     /// What members are called in this chat; none when nothing is said of it.
     pub nicknames: Option<BTreeMap<RemoteUserId, String>>,
     /// The login has read everything and marked the thread as unread all the same; none when nothing is said of it.
     pub marked_unread: Option<bool>,
-    /// What is written now disappears once it is read.
-    pub vanish_mode: bool,
-    /// An admin has to let new members in.
-    pub approval_required: bool,
+    /// What is written now disappears once it is read; none when nothing is said of it.
+    pub vanish_mode: Option<bool>,
+    /// An admin has to let new members in; none when nothing is said of it.
+    pub approval_required: Option<bool>,
 }
 
 impl RemoteThread {
@@ -156,17 +156,17 @@ impl RemoteThread {
         Self {
             id,
             is_group: false,
-            pending: false,
+            pending: None,
             title: None,
             users,
             image: None,
             items: Vec::new(),
-            admins: Vec::new(),
+            admins: None,
             seen: Vec::new(),
             nicknames: None,
             marked_unread: None,
-            vanish_mode: false,
-            approval_required: false,
+            vanish_mode: None,
+            approval_required: None,
         }
     }
 }

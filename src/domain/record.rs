@@ -211,6 +211,13 @@ pub enum Effect {
         /// Which.
         item: ItemId,
     },
+    /// A room was told of the chat's rules.
+    Ruled {
+        /// Which.
+        portal: PortalId,
+        /// What holds now.
+        rules: Rules,
+    },
 }
 
 /// How a row ended.
@@ -259,6 +266,17 @@ pub struct Portal {
     pub standing: Standing,
     /// What ghosts are called in this room, where that is another name than elsewhere.
     pub nicknames: BTreeMap<RemoteUserId, String>,
+    /// What its room was told of the chat's rules.
+    pub rules: Rules,
+}
+
+/// Rules of a chat.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rules {
+    /// What is written disappears once it is read.
+    pub vanish_mode: bool,
+    /// New members have to be let in by an admin.
+    pub approval_required: bool,
 }
 
 impl Portal {
@@ -277,6 +295,7 @@ impl Portal {
         take(&mut self.relay, &before.relay, &after.relay);
         take(&mut self.standing, &before.standing, &after.standing);
         take(&mut self.nicknames, &before.nicknames, &after.nicknames);
+        take(&mut self.rules, &before.rules, &after.rules);
         self.members.retain(|member| after.members.contains(member) || !before.members.contains(member));
         let come =
             after.members.iter().filter(|member| !before.members.contains(member) && !self.members.contains(member));

@@ -240,7 +240,7 @@ pub(super) fn to_thread(thread: &WireThread) -> RemoteThread {
         users: thread.users.iter().map(to_user).collect(),
         image: thread.image.as_ref().map(to_picture),
         items,
-        admins: thread.admin_user_ids.iter().map(RemoteUserId::new).collect(),
+        admins: thread.admin_user_ids.as_ref().map(|admins| admins.iter().map(RemoteUserId::new).collect()),
         seen: thread
             .last_seen
             .iter()

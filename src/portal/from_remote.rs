@@ -83,7 +83,10 @@ async fn after_messages(
     match event.kind {
         RemoteEventKind::ThreadChanged(thread) => {
             room::update(bridge, &login, &thread).await?;
-            return Ok(Plan::nothing(row));
+            let known = room::portal_for(bridge, &login, &thread.id).await?;
+            let Some(portal) = known.filter(|portal| portal.room.is_some()) else { return Ok(Plan::nothing(row)) };
+            let heard = Heard { bridge, row, login, portal };
+            return Ok(chat::ruled(&heard, thread.vanish_mode, thread.approval_required));
         }
         RemoteEventKind::Undecodable { reason } => {
             tracing::warn!(row = row.id.0, %reason, "item could not be read");
@@ -116,8 +119,8 @@ async fn after_messages(
         RemoteEventKind::ThreadRemoved => chat::removed(&heard).await,
         RemoteEventKind::Image(image) => chat::pictured(&heard, image).await,
         RemoteEventKind::Admin { user, granted } => chat::admin(&heard, &user, granted).await,
-        RemoteEventKind::ApprovalRequired(required) => Ok(chat::approval(&heard, required)),
-        RemoteEventKind::VanishMode(on) => Ok(chat::vanish_mode(&heard, on)),
+        RemoteEventKind::ApprovalRequired(required) => Ok(chat::ruled(&heard, None, Some(required))),
+        RemoteEventKind::VanishMode(on) => Ok(chat::ruled(&heard, Some(on), None)),
         RemoteEventKind::Message(_)
         | RemoteEventKind::ThreadChanged(_)
         | RemoteEventKind::Ignored

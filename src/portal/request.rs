@@ -115,7 +115,7 @@ pub(crate) async fn answer(
 /// Whether a chat that was a request for somebody is none for this login, as Instagram has it now.
 pub(super) async fn is_over(bridge: &Bridge, login: &LoginId, thread: &ThreadId) -> Result<bool, StepError> {
     match bridge.remote(login).await?.thread(thread).await {
-        Ok(shown) => Ok(!shown.pending),
+        Ok(shown) => Ok(shown.pending != Some(true)),
         Err(error) if error.is_transient() => Err(StepError::Remote { login: login.clone(), error }),
         Err(_) => Ok(false),
     }

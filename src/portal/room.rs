@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ruma::{OwnedUserId, RoomId};
+use ruma::{OwnedUserId, RoomId, UserId};
 use serde_json::{Value, json};
 
 use super::{ghost, puppet, request};
@@ -11,7 +11,7 @@ use crate::bridge::Bridge;
 use crate::config::Requests;
 use crate::domain::event::{RemoteThread, RemoteUser};
 use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
-use crate::domain::record::{Portal, Standing};
+use crate::domain::record::{Portal, Rules, Standing};
 use crate::domain::request_id;
 use crate::failpoint;
 use crate::lane::StepError;
@@ -21,6 +21,10 @@ use crate::runtime;
 
 /// The power of a ghost whose user is an admin on Instagram.
 const ADMIN_POWER: i64 = 50;
+
+/// What a room is told when what is written begins to disappear.
+pub(super) const VANISH_MODE_ON: &str = "Vanish mode was switched on in this chat: on Instagram its messages disappear \
+    once they are read. This room keeps them.";
 
 /// Where a thread is on Instagram.
 pub fn link(thread: &ThreadId) -> String {
@@ -58,7 +62,7 @@ pub async fn ensure(
     }
     bridge.rooms.check(bridge.config.bridge.rooms_per_hour)?;
     let shown = fetch(bridge, login, thread, sender).await?;
-    if shown.pending && bridge.config.bridge.message_requests != Requests::Room {
+    if shown.pending == Some(true) && bridge.config.bridge.message_requests != Requests::Room {
         return request::arrived(bridge, login, &shown).await.map(|()| None);
     }
     create(bridge, login, &shown, true).await.map(Some)
@@ -90,7 +94,7 @@ pub async fn ensure_quietly(
     bridge.rooms.check(bridge.config.bridge.rooms_per_hour)?;
     let shown = fetch(bridge, login, thread, sender).await?;
     // Whoever asks for what was said before has accepted.
-    create(bridge, login, &RemoteThread { pending: false, ..shown }, false).await
+    create(bridge, login, &RemoteThread { pending: None, ..shown }, false).await
 }
 
 /// How many rooms were made in the last hour. A flood of chats must not become a flood of rooms.
@@ -193,7 +197,16 @@ pub(super) async fn create(
         Err(error) => return Err(error.into()),
     };
     let mut portal = Portal { room: Some(room.clone()), name, ..known.clone() };
-    if thread.pending {
+    portal.rules = Rules {
+        vanish_mode: thread.vanish_mode == Some(true),
+        approval_required: thread.approval_required == Some(true),
+    };
+    if portal.rules.vanish_mode {
+        let content = json!({"msgtype": "m.notice", "body": VANISH_MODE_ON, "m.mentions": {}});
+        let request = request_id::notice_transaction(thread.id.as_str(), "vanish mode");
+        bridge.matrix.send(&Intent::Bot, &room, "m.room.message", &content, &request, None).await?;
+    }
+    if thread.pending == Some(true) {
         portal.standing = Standing::Request;
         request::say_in_room(bridge, &portal, thread).await?;
     }
@@ -213,8 +226,8 @@ pub(super) async fn create(
     name_ghosts(bridge, thread, &mut portal).await?;
     bridge.store.save_portal(&known, &portal).await?;
     ghost::refresh_pictures(bridge, login, thread, &portal);
-    if thread.is_group {
-        let admins: Vec<_> = thread.admins.iter().map(|admin| (admin.clone(), true)).collect();
+    if let Some(admins) = thread.admins.as_ref().filter(|_| thread.is_group) {
+        let admins: Vec<_> = admins.iter().map(|admin| (admin.clone(), true)).collect();
         set_admins(bridge, &portal, &admins).await?;
     }
     Ok(portal)
@@ -288,6 +301,30 @@ pub(super) async fn ensure_user(bridge: &Bridge, portal: &Portal, login: &LoginI
     Ok(bridge.store.note_login_in_thread(&portal.key.thread, login).await?)
 }
 
+/// A login is in a group no more. Where others go on in the room, its owner has no business there any longer.
+pub(super) async fn without_login(
+    bridge: &Bridge,
+    portal: &Portal,
+    login: &LoginId,
+    user: &UserId,
+) -> Result<(), StepError> {
+    bridge.store.forget_login_in_thread(&portal.key.thread, login).await?;
+    if portal.relay.as_ref() == Some(login) {
+        bridge.store.save_portal(portal, &Portal { relay: None, ..portal.clone() }).await?;
+    }
+    let left = bridge.store.logins_in_thread(&portal.key.thread).await?;
+    let own = bridge.store.logins_of_user(user).await?;
+    let Some(room) = portal.room.as_ref().filter(|_| !left.is_empty()) else { return Ok(()) };
+    if own.iter().any(|own| left.contains(&own.id)) {
+        return Ok(());
+    }
+    let reason = "your Instagram account is in this group no more";
+    match bridge.matrix.kick(room, user, Some(reason)).await {
+        Err(error) if error.is_transient() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Invites; someone who is in the room already is no error.
 async fn invite_quietly(bridge: &Bridge, room: &RoomId, user: &OwnedUserId, is_direct: bool) -> Result<(), StepError> {
     let invited = match is_direct {
@@ -349,7 +386,7 @@ pub async fn doubt_member(bridge: &Bridge, portal: PortalId, sender: &str) -> Re
 pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) -> Result<(), StepError> {
     let known = portal_for(bridge, login, &thread.id).await?;
     let Some(mut portal) = known else { return Ok(()) };
-    if portal.standing == Standing::Request && !thread.pending {
+    if portal.standing == Standing::Request && thread.pending == Some(false) {
         request::accepted(bridge, login, &mut portal).await?;
     }
     let known = portal.clone();
@@ -372,10 +409,12 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
     name_ghosts(bridge, thread, &mut portal).await?;
     bridge.store.save_portal(&known, &portal).await?;
     if thread.is_group {
-        let logins = bridge.store.logins_in_thread(&portal.key.thread).await?;
-        let members = portal.members.iter().cloned().chain(logins.iter().map(LoginId::as_remote_user));
-        let admins: Vec<_> = members.map(|member| (member.clone(), thread.admins.contains(&member))).collect();
-        set_admins(bridge, &portal, &admins).await?;
+        if let Some(admins) = &thread.admins {
+            let logins = bridge.store.logins_in_thread(&portal.key.thread).await?;
+            let members = portal.members.iter().cloned().chain(logins.iter().map(LoginId::as_remote_user));
+            let admins: Vec<_> = members.map(|member| (member.clone(), admins.contains(&member))).collect();
+            set_admins(bridge, &portal, &admins).await?;
+        }
         if thread.image.as_ref().map(|image| &image.id) != portal.avatar_id.as_ref() && thread.image.is_some() {
             ghost::refresh_pictures(bridge, login, thread, &portal);
         }

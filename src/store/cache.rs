@@ -12,7 +12,7 @@ use ruma::{OwnedRoomId, RoomId};
 
 use super::write::{Answer, Write};
 use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, ThreadId};
-use crate::domain::record::{Ghost, Login, Portal};
+use crate::domain::record::{Effect, Ghost, Login, Portal};
 
 /// Entries of each kind.
 const CAPACITY: usize = 10_000;
@@ -144,10 +144,18 @@ impl Cache {
                 facts.logins.iter_mut().for_each(|logins| drop(logins.remove(login)));
                 facts.logins_in_thread.0.clear();
             }),
+            Write::Settle { settlements, .. } => {
+                for effect in settlements.iter().flat_map(|settlement| &settlement.effects) {
+                    if let Effect::Ruled { portal, rules } = effect {
+                        self.change(|facts| {
+                            facts.portals.0.entry(*portal).and_modify(|portal| portal.rules = *rules);
+                        });
+                    }
+                }
+            }
             Write::Accept(_)
             | Write::Intend { .. }
             | Write::Confirm { .. }
-            | Write::Settle { .. }
             | Write::PutBack { .. }
             | Write::Rest { .. }
             | Write::Apply(_)

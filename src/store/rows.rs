@@ -10,12 +10,24 @@ use crate::domain::ids::{
     ClientContext, ItemId, LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RowId, ThreadId, Timestamp,
 };
 use crate::domain::record::{
-    Ghost, History, HistoryKind, InboxRow, Login, LoginState, Mapping, Origin, OwnChange, Portal, Reacted, Standing,
+    Ghost, History, HistoryKind, InboxRow, Login, LoginState, Mapping, Origin, OwnChange, Portal, Reacted, Rules,
+    Standing,
 };
 
-/// id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames
-pub(super) type PortalRow =
-    (i64, String, String, Option<String>, Option<String>, Option<String>, String, Option<String>, String, String);
+/// id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules
+pub(super) type PortalRow = (
+    i64,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    String,
+    Option<String>,
+    String,
+    String,
+    String,
+);
 /// id, username, full_name, avatar_id, avatar, displayname, fetched_at
 pub(super) type GhostRow = (String, String, String, Option<String>, Option<String>, String, i64);
 /// id, user_id, username, state, reason, created_at
@@ -31,7 +43,7 @@ pub(super) type OwnChangeRow = (i64, String, String, String, i64);
 pub(super) type PendingRow = (i64, String, String, String, Option<String>, i64, i64, Option<i64>);
 
 pub(super) fn portal(row: PortalRow) -> Result<Portal, StoreError> {
-    let (id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames) = row;
+    let (id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules) = row;
     let members: Vec<RemoteUserId> =
         serde_json::from_str(&members).map_err(|_| StoreError::corrupt("portal", "members", &id))?;
     let room = room.map(OwnedRoomId::try_from).transpose();
@@ -52,6 +64,10 @@ pub(super) fn portal(row: PortalRow) -> Result<Portal, StoreError> {
             .into_iter()
             .map(|(id, name)| (RemoteUserId::new(id), name))
             .collect(),
+        rules: Rules {
+            vanish_mode: rules.split(' ').any(|rule| rule == VANISH_MODE),
+            approval_required: rules.split(' ').any(|rule| rule == APPROVAL_REQUIRED),
+        },
     })
 }
 
@@ -181,6 +197,16 @@ fn login_state(text: &str) -> Option<LoginState> {
 pub(super) fn nicknames_text(nicknames: &BTreeMap<RemoteUserId, String>) -> String {
     let plain: BTreeMap<&str, &String> = nicknames.iter().map(|(id, name)| (id.as_str(), name)).collect();
     serde_json::to_string(&plain).expect("strings always serialise")
+}
+
+/// Words of the `rules` column, separated by spaces.
+const VANISH_MODE: &str = "vanish_mode";
+const APPROVAL_REQUIRED: &str = "approval_required";
+
+pub(super) fn rules_text(rules: Rules) -> String {
+    let words = [(rules.vanish_mode, VANISH_MODE), (rules.approval_required, APPROVAL_REQUIRED)];
+    let words: Vec<&str> = words.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word).collect();
+    words.join(" ")
 }
 
 pub(super) fn standing_text(standing: Standing) -> &'static str {

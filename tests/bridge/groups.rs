@@ -130,3 +130,81 @@ async fn what_one_user_imports_holds_up_no_other() {
     world.sim.send_text(world.bob.pk, &thread, "can you hear me?").unwrap();
     world.until("the message", |world| world.event(&room, "can you hear me?")).await;
 }
+
+/// A group of Anna, Bob and Carol, who has logged in too and is in its room.
+async fn shared_group(world: &World) -> (String, String, instagram_sim::Account, homeserver_sim::User) {
+    let carol_account = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let carol = world.log_in("carol", &carol_account).await;
+    let members = [world.bob.pk, world.anna_account.pk, carol_account.pk];
+    let thread = world.sim.create_thread(&members, Some("Friends")).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    let invited = |world: &World| world.homeserver.rooms_of(&carol.id).contains(&room).then_some(());
+    world.until("Carol's invitation", invited).await;
+    world.homeserver.join(&room, &carol.id).unwrap();
+    (thread, room, carol_account, carol)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_several_share_is_told_once_of_each_rule() {
+    let world = World::start().await;
+    let (thread, room, carol, _) = shared_group(&world).await;
+    world.sim.set_vanish_mode(world.bob.pk, &thread, true).unwrap();
+    world.sim.set_approval_required(world.anna_account.pk, &thread, true).unwrap();
+    world.until("approval", |world| told(world, &room, "have to be let in")).await;
+    world.until("vanish mode", |world| told(world, &room, "switched on")).await;
+    let power = |world: &World| {
+        let ghost = world.ghost(&world.bob);
+        world.homeserver.state(&room, "m.room.power_levels", "")?["users"][ghost].as_i64()
+    };
+    world.sim.set_admin(world.bob.pk, &thread, world.bob.pk, true).unwrap();
+    world.until("Bob's power", power).await;
+    // An object that says nothing of rules, admins and requests changes nothing of them.
+    let path = format!("/direct_v2/inbox/threads/{thread}");
+    let partial = format!(r#"{{"thread_id":"{thread}","is_group":true,"named":true,"thread_title":"Fiends"}}"#);
+    for account in [&world.anna_account, &carol] {
+        world.sim.push_patch(account.pk, "replace", &path, Some(&partial)).unwrap();
+    }
+    let renamed = |world: &World| world.homeserver.state(&room, "m.room.name", "")?.get("name").cloned();
+    world.until("the title", |world| renamed(world).filter(|name| name == "Fiends")).await;
+    world.sim.set_vanish_mode(world.bob.pk, &thread, false).unwrap();
+    world.until("the end of vanish mode", |world| told(world, &room, "switched off")).await;
+    world.sim.send_text(world.bob.pk, &thread, "end").unwrap();
+    world.until("the end", |world| world.event(&room, "end")).await;
+    assert_eq!(world.said_by(&room, &world.bot()).len(), 3);
+    assert_eq!(power(&world), Some(50));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vanishing_chat_says_so_in_its_new_room() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    world.sim.set_vanish_mode(world.bob.pk, &thread, true).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.until("vanish mode", |world| told(world, &room, "switched on")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_deletes_a_group_from_the_list_of_the_app_goes_on_in_it() {
+    let world = World::start().await;
+    let (thread, room) = group(&world).await;
+    world.sim.hide_thread(world.anna_account.pk, &thread).unwrap();
+    world.until("what it means", |world| told(world, &room, "still in the group")).await;
+    world.homeserver.send_text(&room, &world.anna.id, "still there").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["still there".to_owned()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_removed_from_a_group_leaves_the_room_to_those_who_stay() {
+    let world = World::start().await;
+    let (thread, room, carol_account, carol) = shared_group(&world).await;
+    world.sim.remove_member(world.bob.pk, &thread, carol_account.pk).unwrap();
+    world.until("the end", |world| told(world, &room, "@carol is in this Instagram group no more")).await;
+    let membership =
+        |world: &World| Some(world.homeserver.state(&room, "m.room.member", &carol.id)?["membership"].clone());
+    world.until("Carol's end", |world| membership(world).filter(|membership| membership == "leave")).await;
+    world.homeserver.send_text(&room, &world.anna.id, "she is gone").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["she is gone".to_owned()]).await;
+    world.sim.add_member(world.bob.pk, &thread, carol_account.pk).unwrap();
+    world.sim.send_text(world.bob.pk, &thread, "welcome back").unwrap();
+    world.until("Carol's invitation", |world| membership(world).filter(|membership| membership == "invite")).await;
+}

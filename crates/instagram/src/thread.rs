@@ -21,13 +21,13 @@ pub struct Thread {
     /// Who added the account.
     pub inviter: Option<User>,
     /// Members who may administrate.
-    pub admin_user_ids: Vec<String>,
+    pub admin_user_ids: Option<Vec<String>>,
     /// The account itself.
     pub viewer_id: Option<String>,
     /// More than two people, or made as a group. `None` when not said.
     pub is_group: Option<bool>,
     /// A message request.
-    pub pending: bool,
+    pub pending: Option<bool>,
     /// Put away.
     pub archived: bool,
     /// Notifications are off.
@@ -55,9 +55,9 @@ pub struct Thread {
     /// 0 primary, 1 general.
     pub folder: Option<i64>,
     /// Vanish mode.
-    pub vanish_mode: bool,
+    pub vanish_mode: Option<bool>,
     /// Joining needs an admin.
-    pub approval_required: bool,
+    pub approval_required: Option<bool>,
     /// What members are called in this chat, by their ids; `None` when not said. (The app's model of a thread has a list
     /// `nicknames` of `igid` and `nickname`; not seen on the wire yet.)
     pub nicknames: Option<Vec<(String, String)>>,
@@ -126,10 +126,10 @@ impl Thread {
             users: users(object, "users"),
             left_users: users(object, "left_users"),
             inviter: object.object("inviter").and_then(|user| User::from_object(&user)),
-            admin_user_ids: object.ids("admin_user_ids"),
+            admin_user_ids: object.has("admin_user_ids").then(|| object.ids("admin_user_ids")),
             viewer_id: object.id("viewer_id").filter(|id| id != "0"),
             is_group: object.maybe_flag("is_group"),
-            pending: object.flag("pending"),
+            pending: object.maybe_flag("pending"),
             archived: object.flag("archived"),
             muted: object.flag("muted"),
             named: object.flag("named"),
@@ -144,8 +144,8 @@ impl Thread {
             newest_cursor: object.id("newest_cursor"),
             nicknames: object.has("nicknames").then(|| nicknames(object)),
             folder: object.integer("folder"),
-            vanish_mode: object.flag("shh_mode_enabled"),
-            approval_required: object.flag("approval_required_for_new_members"),
+            vanish_mode: object.maybe_flag("shh_mode_enabled"),
+            approval_required: object.maybe_flag("approval_required_for_new_members"),
         })
     }
 
@@ -316,7 +316,7 @@ mod tests {
         let seen = LastSeen { user_id: "7".to_owned(), item_id: Some("3".to_owned()), timestamp_us: Some(12) };
         assert_eq!(thread.last_seen, [seen]);
         assert_eq!(thread.oldest_cursor.as_deref(), Some("30076213210116812312341061613568000"));
-        assert!(thread.is_group() && thread.pending && thread.unread == Some(true));
+        assert!(thread.is_group() && thread.pending == Some(true) && thread.unread == Some(true));
         assert_eq!(thread.last_activity_us, Some(1_767_225_600_123_456));
     }
 

@@ -48,7 +48,7 @@ impl Remote {
                 }),
             };
             let before = chats.threads.len();
-            for thread in page.threads.iter().filter(|thread| !thread.pending) {
+            for thread in page.threads.iter().filter(|thread| thread.pending != Some(true)) {
                 let id = ThreadId::new(&thread.thread_id);
                 if !chats.threads.contains(&id) {
                     chats.threads.push(id);

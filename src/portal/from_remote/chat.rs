@@ -5,13 +5,18 @@ use serde_json::json;
 use super::{Action, Heard, Outcome, Plan, Planned};
 use crate::domain::event::Picture;
 use crate::domain::ids::RemoteUserId;
+use crate::domain::record::{Effect, Rules};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
+use crate::portal::room::VANISH_MODE_ON;
 use crate::portal::{ghost, room};
 
 /// The group has another picture.
 pub(super) async fn pictured(heard: &Heard<'_>, image: Option<Picture>) -> Result<Plan, StepError> {
+    if image.as_ref().is_some_and(|image| Some(&image.id) == heard.portal.avatar_id.as_ref()) {
+        return Ok(Plan::nothing(heard.row));
+    }
     match ghost::set_room_picture(heard.bridge, &heard.login, &heard.portal, image).await {
         Err(StepError::Remote { error, .. }) if !error.is_transient() => tracing::warn!(%error, "picture not set"),
         outcome => outcome?,
@@ -25,35 +30,53 @@ pub(super) async fn admin(heard: &Heard<'_>, user: &RemoteUserId, granted: bool)
     Ok(Plan::nothing(heard.row))
 }
 
-/// Whether new members have to be let in.
-pub(super) fn approval(heard: &Heard<'_>, required: bool) -> Plan {
-    let text = match required {
-        true => "New members of this group now have to be let in by an admin.",
-        false => "New members of this group need no admin any more to let them in.",
+/// Says which rules of the chat have changed; what is not said of one is none. Several logins hear of each change of a
+/// group: its room is told once.
+pub(super) fn ruled(heard: &Heard<'_>, vanish_mode: Option<bool>, approval_required: Option<bool>) -> Plan {
+    let known = heard.portal.rules;
+    let rules = Rules {
+        vanish_mode: vanish_mode.unwrap_or(known.vanish_mode),
+        approval_required: approval_required.unwrap_or(known.approval_required),
     };
-    notice(heard, text)
-}
-
-/// Said at once, since what comes next will vanish on Instagram and stay here.
-pub(super) fn vanish_mode(heard: &Heard<'_>, on: bool) -> Plan {
-    let text = match on {
-        true => {
-            "Vanish mode was switched on in this chat: on Instagram its messages disappear once they are read. \
-             This room keeps them."
-        }
-        false => "Vanish mode was switched off in this chat.",
-    };
-    notice(heard, text)
+    let mut lines = Vec::new();
+    if rules.approval_required != known.approval_required {
+        lines.push(match rules.approval_required {
+            true => "New members of this group now have to be let in by an admin.",
+            false => "New members of this group need no admin any more to let them in.",
+        });
+    }
+    if rules.vanish_mode != known.vanish_mode {
+        // Said at once, since what comes next will vanish on Instagram and stay here.
+        lines.push(match rules.vanish_mode {
+            true => VANISH_MODE_ON,
+            false => "Vanish mode was switched off in this chat.",
+        });
+    }
+    if lines.is_empty() {
+        return Plan::nothing(heard.row);
+    }
+    let mut plan = notice(heard, &lines.join("\n"));
+    plan.effects.push(Effect::Ruled { portal: heard.portal.id, rules });
+    plan
 }
 
 /// The chat is gone from the login's inbox: deleted there, or the login is in the group no more. The room stays.
 pub(super) async fn removed(heard: &Heard<'_>) -> Result<Plan, StepError> {
-    let store = &heard.bridge.store;
-    if heard.portal.key.receiver.is_some() {
+    let Heard { bridge, login, portal, .. } = heard;
+    if portal.key.receiver.is_some() {
         return Ok(notice(heard, "This chat was deleted on Instagram. The room stays; a new message goes on in it."));
     }
-    store.forget_login_in_thread(&heard.portal.key.thread, &heard.login).await?;
-    let name = heard.bridge.known_login(&heard.login).await?.username;
+    let known = bridge.known_login(login).await?;
+    let name = known.username;
+    match bridge.remote(login).await?.thread(&portal.key.thread).await {
+        Ok(_) => {
+            let text = format!("@{name} has deleted this chat on Instagram and is still in the group. The room stays.");
+            return Ok(notice(heard, &text));
+        }
+        Err(error) if error.is_transient() => return Err(StepError::Remote { login: login.clone(), error }),
+        Err(_) => {}
+    }
+    room::without_login(bridge, portal, login, &known.user).await?;
     let text = format!(
         "@{name} is in this Instagram group no more: the group was left or deleted, or an admin removed the account. \
          The room stays; nothing is bridged for this account."

@@ -11,32 +11,32 @@ type Found<T> = Result<T, StoreError>;
 
 pub(in crate::store) async fn portal_of_key(conn: &mut Conn, key: &PortalKey) -> Found<Option<Portal>> {
     const SQL: &str =
-        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames FROM portal
+        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules FROM portal
         WHERE thread = $1 AND receiver = $2";
     let query = sqlx::query_as(SQL).bind(key.thread.as_str()).bind(rows::receiver_text(key));
     query.fetch_optional(conn).await?.map(rows::portal).transpose()
 }
 
 pub(in crate::store) async fn portal_of_id(conn: &mut Conn, id: PortalId) -> Found<Option<Portal>> {
-    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames FROM portal WHERE id = $1";
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules FROM portal WHERE id = $1";
     sqlx::query_as(SQL).bind(id.0).fetch_optional(conn).await?.map(rows::portal).transpose()
 }
 
 pub(in crate::store) async fn portal_of_room(conn: &mut Conn, room: &RoomId) -> Found<Option<Portal>> {
-    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames FROM portal WHERE room = $1";
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules FROM portal WHERE room = $1";
     sqlx::query_as(SQL).bind(room.as_str()).fetch_optional(conn).await?.map(rows::portal).transpose()
 }
 
 pub(in crate::store) async fn portals_of_thread(conn: &mut Conn, thread: &ThreadId) -> Found<Vec<Portal>> {
     const SQL: &str =
-        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames FROM portal
+        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules FROM portal
         WHERE thread = $1 ORDER BY id";
     sqlx::query_as(SQL).bind(thread.as_str()).fetch_all(conn).await?.into_iter().map(rows::portal).collect()
 }
 
 pub(in crate::store) async fn portals_of_login(conn: &mut Conn, login: &LoginId) -> Found<Vec<Portal>> {
     const SQL: &str =
-        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames FROM portal
+        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules FROM portal
         WHERE receiver = $1
            OR (receiver = '' AND thread IN (SELECT thread FROM login_thread WHERE login = $1))
         ORDER BY id";
@@ -46,7 +46,7 @@ pub(in crate::store) async fn portals_of_login(conn: &mut Conn, login: &LoginId)
 /// Where a ghost bears another name than elsewhere: the own direct chats of a login, and chats with nicknames.
 pub(in crate::store) async fn portals_naming(conn: &mut Conn, user: &RemoteUserId) -> Found<Vec<Portal>> {
     const SQL: &str =
-        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames FROM portal
+        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules FROM portal
         WHERE receiver = $1 OR nicknames LIKE $2 ORDER BY id";
     let nickname = format!("%\"{user}\":%");
     let found = sqlx::query_as(SQL).bind(user.as_str()).bind(nickname).fetch_all(conn).await?;
@@ -179,6 +179,7 @@ pub(super) async fn apply_effect(conn: &mut Conn, effect: &Effect) -> Found<()> 
     const UNREACTED: &str = "DELETE FROM reaction WHERE item = $1 AND portal = $2 AND sender = $3";
     const EDITED: &str = "UPDATE message SET digest = $3 WHERE item = $1 AND portal = $2";
     const UNSENT: &str = "UPDATE message SET unsent = 1, redact_at = NULL WHERE item = $1 AND portal = $2";
+    const RULED: &str = "UPDATE portal SET rules = $2 WHERE id = $1";
     match effect {
         Effect::Reacted(Reacted { portal, item, sender, event, emoji }) => {
             let query = sqlx::query(REACTED).bind(item.as_str()).bind(portal.0).bind(sender.as_str());
@@ -192,6 +193,9 @@ pub(super) async fn apply_effect(conn: &mut Conn, effect: &Effect) -> Found<()> 
         }
         Effect::Unsent { portal, item } => {
             sqlx::query(UNSENT).bind(item.as_str()).bind(portal.0).execute(conn).await?;
+        }
+        Effect::Ruled { portal, rules } => {
+            sqlx::query(RULED).bind(portal.0).bind(rows::rules_text(*rules)).execute(conn).await?;
         }
     }
     Ok(())
@@ -209,7 +213,7 @@ pub(super) async fn ensure_portal(conn: &mut Conn, key: &PortalKey) -> Found<Por
 /// Returns the portal as it is then; none if it was removed.
 pub(super) async fn save_portal(conn: &mut Conn, before: &Portal, after: &Portal) -> Found<Option<Portal>> {
     const SQL: &str = "UPDATE portal SET room = $2, name = $3, avatar_id = $4, members = $5, relay = $6, standing = $7,
-            nicknames = $8
+            nicknames = $8, rules = $9
         WHERE id = $1";
     let Some(portal) = portal_of_id(conn, after.id).await? else { return Ok(None) };
     let portal = portal.merged(before, after);
@@ -217,6 +221,7 @@ pub(super) async fn save_portal(conn: &mut Conn, before: &Portal, after: &Portal
     let query = query.bind(portal.name.as_deref()).bind(portal.avatar_id.as_deref());
     let query = query.bind(rows::members_text(&portal.members)).bind(portal.relay.as_ref().map(|relay| relay.as_str()));
     let query = query.bind(rows::standing_text(portal.standing)).bind(rows::nicknames_text(&portal.nicknames));
+    let query = query.bind(rows::rules_text(portal.rules));
     query.execute(conn).await?;
     Ok(Some(portal))
 }

@@ -2,7 +2,7 @@
 
 use super::world::{DAY, NOW, World, accepted_row, direct, done, events_of, map, mapping, one, shared, thread, two};
 use crate::domain::ids::{ClientContext, ItemId, PortalId, RemoteUserId, Timestamp};
-use crate::domain::record::{Ghost, OwnChange, Portal};
+use crate::domain::record::{Ghost, OwnChange, Portal, Rules};
 
 pub(super) async fn a_portal_is_made_once(world: &World) {
     let store = world.open_with_logins().await;
@@ -25,6 +25,7 @@ pub(super) async fn a_portal_keeps_what_is_saved(world: &World) {
         avatar_id: Some("picture 1".to_owned()),
         members: vec![RemoteUserId::new("\"44\""), RemoteUserId::new("33")],
         nicknames: [(RemoteUserId::new("33"), "\"Bobby\"".to_owned())].into(),
+        rules: Rules { vanish_mode: true, approval_required: true },
         ..made.clone()
     };
     store.save_portal(&made, &saved).await.unwrap();

@@ -1,0 +1,4 @@
+-- Same tables and columns as migrations/sqlite/0003_rules.sql; a test compares them.
+
+-- What the room was told of the chat's rules: words, separated by spaces.
+ALTER TABLE portal ADD COLUMN rules TEXT NOT NULL DEFAULT '';
