@@ -26,6 +26,8 @@ const PAGES: std::ops::Range<usize> = 3..200;
 struct Fetched {
     sender: OwnedUserId,
     #[serde(default)]
+    origin_server_ts: i64,
+    #[serde(default)]
     content: Value,
 }
 
@@ -82,6 +84,11 @@ impl Client {
     /// Fetches who sent an event, as the bot sees it; none if there is no such event.
     pub async fn author(&self, room: &RoomId, event: &EventId) -> Result<Option<OwnedUserId>, HomeserverError> {
         Ok(self.event(room, event).await?.map(|event| event.sender))
+    }
+
+    /// Fetches when an event was sent; none if there is no such event.
+    pub async fn time(&self, room: &RoomId, event: &EventId) -> Result<Option<Timestamp>, HomeserverError> {
+        Ok(self.event(room, event).await?.map(|event| Timestamp(event.origin_server_ts)))
     }
 
     /// Fetches what the bot has said in an event; none if the event is not the bot's.

@@ -178,11 +178,17 @@ pub async fn seen(
     login: &LoginId,
     event: Option<&OwnedEventId>,
 ) -> Result<(), StepError> {
-    let mapped = match event {
-        Some(event) => bridge.store.mapping_of_event(event).await?.into_iter().next(),
-        None => None,
+    let until = match (event, &portal.room) {
+        (Some(event), Some(room)) => match bridge.store.mapping_of_event(event).await?.into_iter().next() {
+            Some(mapping) => mapping.at,
+            // Not a message: what was said before it has been read.
+            None => match bridge.matrix.time(room, event).await? {
+                Some(at) => at,
+                None => return Ok(()),
+            },
+        },
+        _ => Timestamp(i64::MAX),
     };
-    let until = mapped.map_or(Timestamp(i64::MAX), |mapping| mapping.at);
     let Some(last) = bridge.store.last_mapping(portal.id, until, login.as_str()).await? else { return Ok(()) };
     let own = login.as_remote_user();
     if bridge.store.read_position(portal.id, &own).await?.is_some_and(|known| known >= last.at) {

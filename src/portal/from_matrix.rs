@@ -21,6 +21,7 @@ use crate::domain::ids::LoginId;
 use crate::domain::notice::Notice;
 use crate::domain::record::{InboxRow, Mapping, Portal, Settlement};
 use crate::lane::{StepError, Stop};
+use crate::matrix::HomeserverError;
 use crate::network::Target;
 use crate::portal::{puppet, request};
 use crate::runtime;
@@ -223,6 +224,14 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         _ => {}
     }
     Ok(Step::Done(Settlement::nothing(row.id)))
+}
+
+/// For what is done as well as it can be: only trouble that passes is an error.
+fn quietly(outcome: Result<(), HomeserverError>) -> Result<(), StepError> {
+    match outcome {
+        Err(error) if error.is_transient() => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 async fn refuse_encrypted(bridge: &Bridge, event: &RoomEvent) -> Result<(), StepError> {

@@ -15,6 +15,7 @@ mod media;
 mod mutations;
 mod parts;
 mod puppets;
+mod refusals;
 mod requests;
 mod text;
 #[expect(dead_code, reason = "the crash tests use the rest")]

@@ -18,7 +18,8 @@ pub struct Sample {
 }
 
 impl Sample {
-    pub(crate) fn file(&self) -> Bytes {
+    /// The whole file, for what takes bytes.
+    pub fn file(&self) -> Bytes {
         Bytes::from_static(self.bytes)
     }
 

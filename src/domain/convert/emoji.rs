@@ -23,7 +23,7 @@ pub fn shown(emoji: &str) -> String {
     }
 }
 
-/// As Instagram takes it: without the selector after a single symbol.
+/// As Instagram takes it.
 pub fn for_instagram(emoji: &str) -> String {
     emoji.trim().to_owned()
 }
@@ -31,7 +31,13 @@ pub fn for_instagram(emoji: &str) -> String {
 /// True for what can be a reaction on Instagram: short, without letters.
 pub fn is_emoji(text: &str) -> bool {
     let text = text.trim();
-    !text.is_empty() && text.chars().count() <= 16 && !text.is_ascii() && !text.chars().any(char::is_alphabetic)
+    let is_letter = |c: char| c.is_alphabetic() && !is_letterlike(c);
+    !text.is_empty() && text.chars().count() <= 16 && !text.is_ascii() && !text.chars().any(is_letter)
+}
+
+/// Letters that are emoji: ℹ, Ⓜ, and those in squares.
+fn is_letterlike(c: char) -> bool {
+    matches!(u32::from(c), 0x2139 | 0x24c2 | 0x1f130..=0x1f189)
 }
 
 /// Symbols older than emoji, which are shown plain without the selector.
@@ -63,6 +69,7 @@ mod tests {
     #[test]
     fn words_are_no_emoji() {
         assert!(is_emoji("👍🏽") && is_emoji("❤️") && is_emoji("🇩🇪"));
+        assert!(is_emoji("ℹ️") && is_emoji("Ⓜ️") && is_emoji("🅰️") && is_emoji("1️⃣"));
         assert!(!is_emoji("+1") && !is_emoji("ok") && !is_emoji("mxc://x/y") && !is_emoji(""));
     }
 }

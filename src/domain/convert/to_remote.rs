@@ -189,20 +189,19 @@ fn file_and_caption(
     Ok(parts)
 }
 
-/// Says of what is relayed who said it: in the text itself; a file is followed by a line.
+/// Says of what is relayed who said it: in every text; a file is followed by a line.
 pub fn name_speaker(parts: &mut Vec<OutgoingPart>, name: &str, format: &str) {
     let short: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
-    match parts.first_mut() {
-        Some(OutgoingPart::Text(part)) => {
-            // An action names its actor already; the format does that here.
-            let said = part.text.strip_prefix(&format!("* {name} ")).unwrap_or(&part.text);
-            part.text = format.replace("{name}", &short).replacen("{text}", said, 1);
-        }
-        Some(OutgoingPart::File(_)) => {
-            let text = format.replace("{name}", &short);
-            parts.push(OutgoingPart::Text(TextPart { text, reply_to: None, mentions: Vec::new() }));
-        }
-        None => {}
+    let format = format.replace("{name}", &short);
+    if let Some(OutgoingPart::File(_)) = parts.first() {
+        parts.push(OutgoingPart::Text(TextPart { text: format, reply_to: None, mentions: Vec::new() }));
+        return;
+    }
+    for part in parts {
+        let OutgoingPart::Text(part) = part else { continue };
+        // An action names its actor already; the format does that here.
+        let said = part.text.strip_prefix(&format!("* {name} ")).unwrap_or(&part.text);
+        part.text = format.replacen("{text}", said, 1);
     }
 }
 
@@ -233,15 +232,23 @@ fn split_text(text: &str, facts: &OutgoingFacts) -> Result<Vec<TextPart>, Notice
     if text.is_empty() {
         return Err(Notice::new("Your message was not sent: it is empty, and Instagram takes no empty messages."));
     }
-    let mentions: Vec<RemoteUserId> = facts.mentioned.values().map(|(id, _)| id.clone()).collect();
+    // Who is not named in the text is mentioned with its beginning.
+    let named = |text: &str, name: &str| text.contains(&format!("@{name}"));
+    let mentions = |n: usize, part: &str| {
+        let here = facts.mentioned.values().filter(|(_, name)| match n {
+            0 => named(part, name) || !named(text, name),
+            _ => named(part, name),
+        });
+        here.map(|(id, _)| id.clone()).collect()
+    };
     let parts = split(text, facts.max_characters.max(1), |_| 1);
     Ok(parts
         .into_iter()
         .enumerate()
-        .map(|(n, text)| TextPart {
-            text: text.to_owned(),
+        .map(|(n, part)| TextPart {
+            text: part.to_owned(),
             reply_to: facts.reply_to.clone().filter(|_| n == 0),
-            mentions: if n == 0 { mentions.clone() } else { Vec::new() },
+            mentions: mentions(n, part),
         })
         .collect())
 }
@@ -321,6 +328,21 @@ mod tests {
         let parts = send(&content, &facts).unwrap();
         assert_eq!(parts[0].text, "hi @carol");
         assert_eq!(parts[0].mentions, [RemoteUserId::new("5")]);
+    }
+
+    #[test]
+    fn each_part_of_a_long_text_mentions_and_names_whom_it_is_to() {
+        let user = owned_user_id!("@instagram_5:test");
+        let mentioned = BTreeMap::from([(user, (RemoteUserId::new("5"), "carol".into()))]);
+        let facts = OutgoingFacts { mentioned, max_characters: 100, ..facts() };
+        let body = format!("{}@carol", "many words ".repeat(15));
+        let parts = send(&json!({"msgtype": "m.text", "body": body}), &facts).unwrap();
+        assert!(parts.len() == 2 && parts[0].mentions.is_empty() && parts[1].mentions == [RemoteUserId::new("5")]);
+        let mut parts = parts.into_iter().map(OutgoingPart::Text).collect();
+        name_speaker(&mut parts, "Dora", "{name}: {text}");
+        let is_named =
+            |part: &OutgoingPart| matches!(part, OutgoingPart::Text(part) if part.text.starts_with("Dora: "));
+        assert!(parts.iter().all(is_named));
     }
 
     #[test]

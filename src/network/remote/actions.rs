@@ -82,7 +82,7 @@ impl Remote {
         self.noted(self.call(request).await.map(drop))
     }
 
-    /// Shows the others that the login has read up to an item.
+    /// Shows the others that the login has read up to an item: over HTTP, and where that fails over MQTT.
     pub async fn mark_seen(
         &self,
         thread: &ThreadId,
@@ -94,7 +94,14 @@ impl Remote {
             item_id: item.as_str().to_owned(),
             client_context: context.as_str().to_owned(),
         };
-        self.call(request).await.map(drop)
+        let refused = match self.call(request).await {
+            Err(error @ (RemoteError::NotFound | RemoteError::Rejected(_) | RemoteError::Server(_))) => error,
+            outcome => return outcome.map(drop),
+        };
+        // Clients that are gone said this over MQTT (docs/protocol.md).
+        let Some(handle) = self.connected().await else { return Err(refused) };
+        handle.tell(command::mark_seen(thread.as_str(), item.as_str(), context.as_str()));
+        Ok(())
     }
 
     /// Shows the others that the login types, or has stopped. Without a connection nothing is shown.

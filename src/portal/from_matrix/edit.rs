@@ -42,7 +42,7 @@ pub(super) async fn handle(
             "send the correction as a new message.",
         ));
     }
-    let said = Said { content: &content, reply_to: None, link: None };
+    let said = Said { thread: &portal.key.thread, content: &content, reply_to: None, link: None };
     let relayed = relayed.then_some(event);
     let parts = message::parts(bridge, "m.room.message", said, &login, relayed).await?;
     let texts: Vec<_> = parts

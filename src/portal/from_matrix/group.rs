@@ -1,11 +1,11 @@
-//! What is done to a group's room is done to the group: its name, who is invited, who is removed. An invitation of a ghost
-//! elsewhere opens the chat with that person.
+//! What is done to a group's room is done to the group: its name, its picture, who is invited, who is removed. What
+//! Instagram refuses is taken back in the room. An invitation of a ghost elsewhere opens the chat with that person.
 
 use std::sync::Arc;
 
 use ruma::{OwnedMxcUri, UserId};
 
-use super::{RoomEvent, sender};
+use super::{RoomEvent, quietly, sender};
 use crate::bridge::Bridge;
 use crate::config::Permission;
 use crate::domain::event::RemoteThread;
@@ -30,7 +30,13 @@ pub(super) async fn renamed(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Po
     if portal.key.receiver.is_some() || portal.name.as_deref() == Some(title) {
         return Ok(());
     }
-    change(bridge, event, portal, ChatChange::Title(title.to_owned())).await?;
+    if let Err(error) = change(bridge, event, portal, ChatChange::Title(title.to_owned())).await {
+        if let (true, Some(room), Some(name)) = (is_refusal(&error), &portal.room, &portal.name) {
+            let content = serde_json::json!({"name": name});
+            bridge.matrix.set_state(&Intent::Bot, room, "m.room.name", "", &content, None).await?;
+        }
+        return Err(error);
+    }
     // What Instagram then says about it is no news.
     let named = Portal { name: Some(title.to_owned()), ..portal.clone() };
     Ok(bridge.store.save_portal(portal, &named).await?)
@@ -38,34 +44,90 @@ pub(super) async fn renamed(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Po
 
 /// Gives the group another picture.
 pub(super) async fn pictured(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal) -> Result<(), StepError> {
-    let Some(url) = event.content["url"].as_str().filter(|_| portal.key.receiver.is_none()) else { return Ok(()) };
+    if portal.key.receiver.is_some() {
+        return Ok(());
+    }
+    let outcome = set_picture(bridge, event, portal).await;
+    if let Err(error) = &outcome
+        && is_refusal(error)
+    {
+        show_picture(bridge, portal).await?;
+    }
+    outcome
+}
+
+async fn set_picture(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal) -> Result<(), StepError> {
+    let refused = |why: &str, hint: &str| {
+        StepError::Refuse(Notice::new(format!("The group's picture stays: {why}.")).with_hint(hint))
+    };
+    let Some(url) = event.content["url"].as_str() else {
+        return Err(refused("the bridge can replace it, and not take it away", "remove it in the app."));
+    };
     let login = sender(bridge, event, portal).await?;
     let remote = bridge.remote(&login).await?;
-    let refused = |why: &str| StepError::Refuse(Notice::new(format!("The group's picture stays: {why}.")));
     let directory = bridge.media_directory();
     let limit = bridge.config.media.max_upload;
     let file = bridge.matrix.download_file(&OwnedMxcUri::from(url), limit, directory).await?;
-    let jpeg = media::shrink(file.path(), LONGEST_SIDE).await.ok_or_else(|| refused("it cannot be read"))?;
+    let jpeg = media::shrink(file.path(), LONGEST_SIDE).await;
+    let jpeg = jpeg.ok_or_else(|| refused("it cannot be read", "save it as JPEG and upload it again."))?;
     let file = Spooled::write(directory, &jpeg).await.map_err(|_| StepError::Later("room for the picture"))?;
     let context = request_id::client_context(&event.event_id, Timestamp(event.origin_server_ts), 0);
     let set = remote.set_picture(&portal.key.thread, file, &context).await;
     set.map_err(|error| StepError::Remote { login, error })
 }
 
+/// Shows the picture that the group has.
+async fn show_picture(bridge: &Arc<Bridge>, portal: &Portal) -> Result<(), StepError> {
+    let Some(login) = bridge.store.logins_in_thread(&portal.key.thread).await?.into_iter().next() else {
+        return Ok(());
+    };
+    let shown = bridge.remote(&login).await?.thread(&portal.key.thread).await;
+    let shown = shown.map_err(|error| StepError::Remote { login: login.clone(), error })?;
+    ghost::set_room_picture(bridge, &login, portal, shown.image).await
+}
+
 /// Adds or removes the person behind a ghost.
 pub(super) async fn member(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal) -> Result<(), StepError> {
     let Some(member) = ghost_of(bridge, event) else { return Ok(()) };
-    if portal.key.receiver.is_some() {
-        return Ok(());
-    }
+    let ghost = ghost::user_id(bridge, &member);
     let is_member = portal.members.contains(&member);
+    let is_group = portal.key.receiver.is_none();
     match event.content["membership"].as_str() {
-        Some("invite") if !is_member => change(bridge, event, portal, ChatChange::Add(member)).await,
-        Some("leave" | "ban") if is_member => {
-            change(bridge, event, portal, ChatChange::Remove(member.clone())).await?;
-            room::doubt_member(bridge, portal.id, member.as_str()).await
+        Some("invite") if !is_member => {
+            let outcome = match is_group {
+                true => change(bridge, event, portal, ChatChange::Add(member)).await,
+                false => Err(StepError::Refuse(
+                    Notice::new("Nobody was added: on Instagram a chat of two stays one.")
+                        .with_hint("make a group: send `create-group` to the bridge bot."),
+                )),
+            };
+            if let Err(error) = &outcome
+                && is_refusal(error)
+            {
+                quietly(bridge.matrix.kick(&event.room_id, &ghost, Some("not added on Instagram")).await)?;
+            }
+            outcome
+        }
+        Some("leave" | "ban") if is_member && is_group => {
+            match change(bridge, event, portal, ChatChange::Remove(member.clone())).await {
+                Err(error) if is_refusal(&error) => {
+                    quietly(bridge.matrix.ensure_joined(&ghost, &event.room_id).await)?;
+                    Err(error)
+                }
+                Err(error) => Err(error),
+                Ok(()) => room::doubt_member(bridge, portal.id, member.as_str()).await,
+            }
         }
         _ => Ok(()),
+    }
+}
+
+/// It will never work.
+fn is_refusal(error: &StepError) -> bool {
+    match error {
+        StepError::Refuse(_) => true,
+        StepError::Remote { error, .. } => !error.is_transient(),
+        _ => false,
     }
 }
 
@@ -88,10 +150,7 @@ pub(super) async fn ghost_invited(bridge: &Arc<Bridge>, event: &RoomEvent) -> Re
     let intent = Intent::As(ghost::user_id(bridge, &user));
     let logins = bridge.store.logins_of_user(&event.sender).await?;
     if logins.is_empty() || bridge.config.permission(&event.sender) < Permission::User {
-        return match bridge.matrix.leave(&intent, &event.room_id).await {
-            Err(error) if error.is_transient() => Err(error.into()),
-            _ => Ok(()),
-        };
+        return quietly(bridge.matrix.leave(&intent, &event.room_id).await);
     }
     let mut found = None;
     for login in logins {
@@ -115,10 +174,12 @@ pub(super) async fn ghost_invited(bridge: &Arc<Bridge>, event: &RoomEvent) -> Re
             )
         }
         None => {
-            let prefix = bridge.config.command_prefix();
+            let name = bridge.store.ghost(&user).await?.map(|ghost| ghost.username).filter(|name| !name.is_empty());
+            let name = name.unwrap_or_else(|| "name".to_owned());
             Notice::new("We have no chat yet.")
                 .with_hint(format!(
-                    "start it with a first message: `{prefix} start-chat @name Hello!` to the bridge bot."
+                    "start it with a first message: send `start-chat @{name} Hello!` to {}.",
+                    bridge.bot()
                 ))
                 .to_string()
         }
@@ -127,10 +188,7 @@ pub(super) async fn ghost_invited(bridge: &Arc<Bridge>, event: &RoomEvent) -> Re
     let request = request_id::row_transaction(event.event_id.as_str(), "invited", 0);
     let content = serde_json::json!({"msgtype": "m.notice", "body": text, "m.mentions": {}});
     bridge.matrix.send(&intent, &event.room_id, "m.room.message", &content, &request, None).await?;
-    match bridge.matrix.leave(&intent, &event.room_id).await {
-        Err(error) if error.is_transient() => Err(error.into()),
-        _ => Ok(()),
-    }
+    quietly(bridge.matrix.leave(&intent, &event.room_id).await)
 }
 
 async fn chat_with(bridge: &Bridge, login: &LoginId, user: &RemoteUserId) -> Result<Option<RemoteThread>, StepError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ruma::UserId;
 
-use super::RoomEvent;
+use super::{RoomEvent, quietly};
 use crate::bridge::Bridge;
 use crate::command;
 use crate::config::Permission;
@@ -71,11 +71,4 @@ pub(super) async fn in_portal(bridge: &Bridge, event: &RoomEvent, portal: &Porta
     }
     puppet::doubt(bridge, &event.room_id, &user);
     Ok(())
-}
-
-fn quietly(outcome: Result<(), crate::matrix::HomeserverError>) -> Result<(), StepError> {
-    match outcome {
-        Err(error) if error.is_transient() => Err(error.into()),
-        _ => Ok(()),
-    }
 }

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use ruma::OwnedEventId;
+use ruma::{OwnedEventId, OwnedUserId};
 
 use super::{RoomEvent, Speaker, Step, file, speaker, target_of};
 use crate::bridge::Bridge;
 use crate::config::Receipts;
 use crate::domain::convert::to_remote::{self, FileKind, MessageContent, OutgoingFacts, OutgoingPart, to_remote};
 use crate::domain::event::{ItemContent, ReplyTo};
-use crate::domain::ids::{ClientContext, ItemId, LoginId, Timestamp};
+use crate::domain::ids::{ClientContext, ItemId, LoginId, RemoteUserId, ThreadId, Timestamp};
 use crate::domain::notice::Notice;
 use crate::domain::record::{InboxRow, Intended, Mapping, OutboxState, Portal, Settlement, Standing};
 use crate::domain::request_id;
@@ -51,7 +51,7 @@ pub(super) async fn prepare(
     let Speaker { login, relayed } = speaker(bridge, event, &portal).await?;
     let link = event.room_id.matrix_to_event_uri(event.event_id.clone()).to_string();
     let relayed = relayed.then_some(event);
-    let said = Said { content: &content, reply_to, link: Some(link) };
+    let said = Said { thread: &portal.key.thread, content: &content, reply_to, link: Some(link) };
     let parts = parts(bridge, &event.kind, said, &login, relayed).await?;
     if parts.is_empty() {
         return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
@@ -69,6 +69,7 @@ pub(super) async fn prepare(
 
 /// What somebody has said, and where.
 pub(super) struct Said<'a> {
+    pub(super) thread: &'a ThreadId,
     pub(super) content: &'a MessageContent,
     pub(super) reply_to: Option<ReplyTo>,
     pub(super) link: Option<String>,
@@ -82,9 +83,8 @@ pub(super) async fn parts(
     login: &LoginId,
     relayed: Option<&RoomEvent>,
 ) -> Result<Vec<OutgoingPart>, StepError> {
-    let Said { content, reply_to, link } = said;
-    let mut facts = facts(bridge, content, login, reply_to).await?;
-    facts.event_link = link;
+    let Said { content, .. } = said;
+    let mut facts = facts(bridge, said, login).await?;
     let Some(event) = relayed else { return to_remote(kind, content, &facts).map_err(StepError::Refuse) };
     let format = bridge.config.relay_format(if kind == "m.room.message" { &content.msgtype } else { kind });
     facts.sender_name = relayed_name(bridge, event, content).await;
@@ -105,19 +105,14 @@ async fn relayed_name(bridge: &Bridge, event: &RoomEvent, content: &MessageConte
 }
 
 /// What conversion has to know.
-pub(super) async fn facts(
-    bridge: &Bridge,
-    content: &MessageContent,
-    login: &LoginId,
-    reply_to: Option<ReplyTo>,
-) -> Result<OutgoingFacts, StepError> {
+async fn facts(bridge: &Bridge, said: Said<'_>, login: &LoginId) -> Result<OutgoingFacts, StepError> {
     Ok(OutgoingFacts {
         sender_name: sender_name(bridge, login).await?,
-        reply_to,
-        mentioned: mentioned(bridge, content).await?,
+        mentioned: mentioned(bridge, &said).await?,
+        reply_to: said.reply_to,
         max_characters: bridge.config.max_characters(),
         notices: bridge.config.bridge_notices(),
-        event_link: None,
+        event_link: said.link,
     })
 }
 
@@ -135,16 +130,26 @@ async fn sender_name(bridge: &Bridge, login: &LoginId) -> Result<String, StepErr
     Ok(bridge.known_login(login).await?.username)
 }
 
+/// The people behind the mentioned ghosts, and behind the mentioned users with a login in the chat.
 async fn mentioned(
     bridge: &Bridge,
-    content: &MessageContent,
-) -> Result<BTreeMap<ruma::OwnedUserId, (crate::domain::ids::RemoteUserId, String)>, StepError> {
+    said: &Said<'_>,
+) -> Result<BTreeMap<OwnedUserId, (RemoteUserId, String)>, StepError> {
     let mut mentioned = BTreeMap::new();
-    for user in content.mentioned_users() {
-        if let Some(id) = ghost::remote_user(bridge, &user)
-            && let Some(ghost) = bridge.store.ghost(&id).await?
-        {
-            mentioned.insert(user, (id, ghost.username));
+    for user in said.content.mentioned_users() {
+        if let Some(id) = ghost::remote_user(bridge, &user) {
+            if let Some(ghost) = bridge.store.ghost(&id).await? {
+                mentioned.insert(user, (id, ghost.username));
+            }
+            continue;
+        }
+        let logins = bridge.store.logins_of_user(&user).await?;
+        if logins.is_empty() {
+            continue;
+        }
+        let here = bridge.store.logins_in_thread(said.thread).await?;
+        if let Some(login) = logins.into_iter().find(|login| here.contains(&login.id)) {
+            mentioned.insert(user, (login.id.as_remote_user(), login.username));
         }
     }
     Ok(mentioned)
