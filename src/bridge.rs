@@ -10,7 +10,7 @@ use axum::routing::get;
 use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
 use tokio::net::TcpListener;
 
-use crate::config::Config;
+use crate::config::{Config, Permission};
 use crate::domain::ids::LoginId;
 use crate::domain::notice::Notice;
 use crate::domain::record::{Login, LoginState};
@@ -263,6 +263,12 @@ async fn prepare_bot(bridge: &Bridge) -> anyhow::Result<()> {
 
 async fn start_login(bridge: &Arc<Bridge>, login: &Login) -> anyhow::Result<()> {
     let remote = bridge.store.session(&login.id).await?.and_then(|json| bridge.network.remote(&login.id, &json));
+    if bridge.config.permission(&login.user) < Permission::User {
+        tracing::warn!(login = %login.id, user = %login.user, "not started: `bridge.permissions` does not let its user log in");
+        let reason = "The admin does not let you use this bridge.".to_owned();
+        remote.into_iter().for_each(|remote| bridge.sessions.keep_stopped(bridge, remote, reason.clone()));
+        return Ok(());
+    }
     match (remote, login.state) {
         (Some(remote), LoginState::Active) => bridge.sessions.start(bridge, remote),
         (Some(remote), _) => bridge.sessions.keep_stopped(bridge, remote, login.reason.clone().unwrap_or_default()),

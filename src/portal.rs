@@ -16,8 +16,9 @@ use std::sync::Arc;
 use ruma::UserId;
 
 use crate::bridge::Bridge;
+use crate::config::Permission;
 use crate::domain::ids::{LaneKey, LoginId};
-use crate::domain::record::{InboxRow, Portal};
+use crate::domain::record::{InboxRow, LoginState, Portal};
 use crate::lane::{StepError, Stop};
 use crate::store::StoreError;
 
@@ -28,10 +29,12 @@ pub async fn handle(bridge: &Arc<Bridge>, lane: &LaneKey, rows: &[InboxRow]) -> 
 
 /// The login with which a Matrix user is in a portal's thread.
 pub(crate) async fn own_login(bridge: &Bridge, user: &UserId, portal: &Portal) -> Result<Option<LoginId>, StoreError> {
-    let own = bridge.store.logins_of_user(user).await?;
-    if own.is_empty() {
+    let mut own = bridge.store.logins_of_user(user).await?;
+    if own.is_empty() || bridge.config.permission(user) < Permission::User {
         return Ok(None);
     }
+    // Of several in one chat, one that works speaks.
+    own.sort_by_key(|login| login.state != LoginState::Active);
     let in_thread = match &portal.key.receiver {
         Some(receiver) => vec![receiver.clone()],
         None => bridge.store.logins_in_thread(&portal.key.thread).await?,
@@ -46,7 +49,7 @@ pub(crate) async fn certain_login(
     portal: &Portal,
 ) -> Result<Option<LoginId>, StepError> {
     let known = own_login(bridge, user, portal).await?;
-    if known.is_some() || portal.key.receiver.is_some() {
+    if known.is_some() || portal.key.receiver.is_some() || bridge.config.permission(user) < Permission::User {
         return Ok(known);
     }
     for login in bridge.store.logins_of_user(user).await? {

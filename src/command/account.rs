@@ -216,19 +216,21 @@ pub(super) async fn log_out(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<(
 async fn remove_portal(bridge: &Bridge, login: &Login, portal: &Portal) -> Result<(), StepError> {
     let Some(room) = &portal.room else { return Ok(bridge.store.remove_portal(portal.id).await?) };
     let alias = request_id::alias_localpart(bridge.config.ghost_prefix(), bridge.config.secret_key(), &portal.key);
-    let steps = async {
-        bridge.matrix.remove_alias(&alias).await?;
-        bridge.matrix.kick(room, &login.user, Some("logged out of Instagram")).await?;
-        for member in &portal.members {
-            bridge.matrix.leave(&Intent::As(ghost::user_id(bridge, member)), room).await?;
+    // One of them who is not there any more keeps nobody else.
+    let done = |outcome: Result<(), HomeserverError>| match outcome {
+        Err(error) if error.is_transient() => Err(error),
+        Err(error) => {
+            tracing::warn!(%room, %error, "the room could not be emptied wholly");
+            Ok(())
         }
-        bridge.matrix.leave(&Intent::Bot, room).await
+        Ok(()) => Ok(()),
     };
-    match steps.await {
-        Err(error) if error.is_transient() => return Err(error.into()),
-        Err(error) => tracing::warn!(%room, %error, "room could not be emptied"),
-        Ok(()) => {}
+    done(bridge.matrix.remove_alias(&alias).await)?;
+    done(bridge.matrix.kick(room, &login.user, Some("logged out of Instagram")).await)?;
+    for member in &portal.members {
+        done(bridge.matrix.leave(&Intent::As(ghost::user_id(bridge, member)), room).await)?;
     }
+    done(bridge.matrix.leave(&Intent::Bot, room).await)?;
     Ok(bridge.store.remove_portal(portal.id).await?)
 }
 

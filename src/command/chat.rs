@@ -86,10 +86,13 @@ pub(super) async fn backfill(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<
         Err(notice) => return answer(bridge, asked, Err(notice)).await,
     };
     let oldest = bridge.store.oldest_item(portal.id).await?.map(|item| item.as_str().to_owned());
-    let text =
-        format!("Fetching up to {count} earlier messages. They appear below, oldest first, with their original time.");
-    reply(bridge, asked.event, &text).await?;
-    history::ask_for_more(bridge, &login, &portal.key.thread, oldest, count).await
+    let text = match history::ask_for_more(bridge, &login, &portal.key.thread, oldest, count).await? {
+        true => format!(
+            "Fetching up to {count} earlier messages. They appear below, oldest first, with their original time."
+        ),
+        false => "Earlier messages of this chat are being fetched already. Ask again when they are here.".to_owned(),
+    };
+    reply(bridge, asked.event, &text).await
 }
 
 /// Lists people.

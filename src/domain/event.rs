@@ -67,6 +67,8 @@ pub enum RemoteEventKind {
     VanishMode(bool),
     /// All history that was asked for is there; how far each member has read: the time of the last message.
     HistoryEnd(Vec<(RemoteUserId, Timestamp)>),
+    /// The chat was not heard of for a while: it is to be looked at as a whole.
+    Reconciled,
     /// Known, and of no consequence for a room (themes, calls' states).
     Ignored,
     /// Could not be understood; the raw text stays in the row.

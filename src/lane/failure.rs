@@ -104,7 +104,7 @@ fn disposition(
         StepError::Homeserver(error) => Disposition::Refuse(homeserver_notice(error)),
         // What one login of a chat waits for holds up no other.
         StepError::Hold(_) if incoming => Disposition::Rest(Duration::from_secs(15)),
-        StepError::Hold(_) => Disposition::Wait(Duration::from_secs(15)),
+        StepError::Hold(_) => Disposition::Wait(backoff),
         StepError::Later(_) if row.attempts < 20 => Disposition::Retry(Duration::from_millis(100)),
         StepError::Later(_) => {
             Disposition::Refuse(Notice::new("A message was not bridged: what it refers to never came."))

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::bridge::Bridge;
 use crate::command::Progress;
+use crate::config::Requests;
 use crate::domain::ids::{LaneKey, LoginId, ThreadId};
 use crate::domain::record::{Cursor, History, HistoryKind};
 use crate::lane::StepError;
@@ -74,7 +75,7 @@ pub async fn resume(bridge: &Bridge) -> Result<(), StoreError> {
 }
 
 /// The first cursor of a new login, together with the history it begins with.
-pub async fn begin_login(bridge: &Bridge, remote: &Remote) -> Result<Cursor, BeginError> {
+pub async fn begin_login(bridge: &Arc<Bridge>, remote: &Remote) -> Result<Cursor, BeginError> {
     let login = remote.login();
     let chats = remote.latest_chats(bridge.config.bridge.history_chats).await?;
     let wanted = bridge.config.bridge.history_messages.max(0);
@@ -90,6 +91,18 @@ pub async fn begin_login(bridge: &Bridge, remote: &Remote) -> Result<Cursor, Beg
     let cursor = Cursor { seq_id: chats.seq_id, snapshot_at_ms: chats.snapshot_at_ms, newest_item_us };
     bridge.histories.hold(&histories);
     bridge.store.begin_login(login, histories, &cursor).await?;
+    if bridge.config.bridge.message_requests != Requests::Ignore {
+        // Those who wrote before are told of like those who write from now on.
+        match remote.waiting_requests().await {
+            Ok(rows) => {
+                let accepted = bridge.store.accept_batch(login, rows, &cursor, runtime::now()).await?;
+                for lane in accepted.lanes {
+                    bridge.lanes.wake(bridge, lane);
+                }
+            }
+            Err(error) => tracing::warn!(%login, %error, "waiting message requests could not be fetched"),
+        }
+    }
     Ok(cursor)
 }
 
@@ -104,14 +117,18 @@ pub enum BeginError {
     Store(#[from] StoreError),
 }
 
-/// Asks for messages of a chat from before the oldest one that is there.
+/// Asks for messages of a chat from before the oldest one that is there. False when the chat is being fetched already.
 pub async fn ask_for_more(
     bridge: &Arc<Bridge>,
     login: &LoginId,
     thread: &ThreadId,
     before: Option<String>,
     wanted: i64,
-) -> Result<(), StepError> {
+) -> Result<bool, StepError> {
+    let is_same = |history: &History| history.thread == *thread && history.login == *login;
+    if bridge.store.histories().await?.iter().any(is_same) {
+        return Ok(false);
+    }
     let history = History {
         thread: thread.clone(),
         login: login.clone(),
@@ -122,7 +139,7 @@ pub async fn ask_for_more(
     };
     bridge.store.begin_histories(vec![history]).await?;
     fetch(bridge, login);
-    Ok(())
+    Ok(true)
 }
 
 /// Asks for the newest messages of a chat that has no room yet; what is said there meanwhile waits.

@@ -178,7 +178,7 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
 }
 
 /// The stored cursor; for a new login, where Instagram's queue stands now: what came before is history.
-async fn stored_cursor(bridge: &Bridge, running: &Running) -> Result<Cursor, SessionEnd> {
+async fn stored_cursor(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor, SessionEnd> {
     let login = running.remote.login();
     let stored = bridge.store.cursor(login).await.map_err(|error| SessionEnd::Transport(error.to_string()))?;
     if let Some(cursor) = stored {
@@ -234,7 +234,7 @@ async fn reconcile(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor, Se
         snapshot_at_ms: missed.snapshot_at_ms,
         newest_item_us: missed.newest_us.max(newest),
     };
-    let found = missed.rows.len();
+    let found = missed.found;
     let accepted =
         bridge.store.accept_reconciled(login, missed.rows, &cursor, runtime::now()).await.map_err(trouble)?;
     tracing::info!(found, "reconciled");
@@ -270,7 +270,7 @@ fn fill_gap(bridge: &Arc<Bridge>, running: &Arc<Running>) {
             let login_at = task.store.login(login).await?.map_or(Timestamp(0), |login| login.created_at);
             let since_us = cursor.newest_item_us.saturating_sub(OVERLAP_US).max(login_at.0.saturating_mul(1000));
             let missed = running.remote.missed(since_us).await?;
-            let found = missed.rows.len();
+            let found = missed.found;
             // The same cursor: only the rows are wanted.
             let accepted = task.store.accept_batch(login, missed.rows, &cursor, runtime::now()).await?;
             for lane in accepted.lanes {

@@ -16,6 +16,9 @@ use crate::domain::record::{Echo, NewRow, Origin};
 /// Our own path for the end of a piece of history.
 const HISTORY_END: &str = "puppetgram_history_end";
 
+/// Our own path for a thread that was not heard of for a while.
+const RECONCILED: &str = "puppetgram_reconciled";
+
 /// What rests in the inbox: the patch as received, who heard it, and which request caused it.
 #[derive(Serialize, Deserialize)]
 struct Payload {
@@ -136,6 +139,18 @@ fn read_history_end(value: Option<&str>) -> RemoteEventKind {
     RemoteEventKind::HistoryEnd(seen.collect())
 }
 
+/// The row that has a chat looked at as a whole, after what it said while nobody heard it; the time is that of the look.
+pub(super) fn reconciled_thread(login: &LoginId, thread: &str, at_ms: i64) -> NewRow {
+    let path = format!("/direct_v2/threads/{thread}/{RECONCILED}");
+    NewRow {
+        lane: LaneKey::incoming(&ThreadId::new(thread)),
+        origin: Origin::Instagram { reconciled: true },
+        dedup_key: format!("{login}/reconciled/{thread}/{at_ms}"),
+        payload: payload(login, Patch { op: Op::Replace, path, value: None }, None),
+        echo: None,
+    }
+}
+
 fn own_echo(login: &LoginId, item: &WireItem) -> Option<Echo> {
     let context = *item.client_contexts().first()?;
     (item.user_id.as_deref() == Some(login.as_str()))
@@ -145,8 +160,12 @@ fn own_echo(login: &LoginId, item: &WireItem) -> Option<Echo> {
 /// Reads a row's payload. What cannot be understood is an event too.
 pub fn decode(payload: &str) -> Option<(LoginId, RemoteEvent)> {
     let Payload { login, patch, cause } = serde_json::from_str(payload).ok()?;
-    if let Target::ThreadOther { thread, rest: HISTORY_END } = patch.target() {
-        let kind = read_history_end(patch.value.as_deref());
+    let own = match patch.target() {
+        Target::ThreadOther { thread, rest: HISTORY_END } => Some((thread, read_history_end(patch.value.as_deref()))),
+        Target::ThreadOther { thread, rest: RECONCILED } => Some((thread, RemoteEventKind::Reconciled)),
+        _ => None,
+    };
+    if let Some((thread, kind)) = own {
         return Some((LoginId::new(login), RemoteEvent { thread: ThreadId::new(thread), kind }));
     }
     let thread = thread_of(&patch)?;

@@ -358,6 +358,7 @@ impl Remote {
         for thread in requests.iter().filter(is_new) {
             rows.extend(self.missed_in(thread, since_us).await?);
         }
+        let mut chats = Vec::new();
         loop {
             let page = self.call(api::Inbox { cursor, limit: 20 }).await?;
             position =
@@ -369,7 +370,10 @@ impl Remote {
                     continue;
                 }
                 match self.missed_in(thread, since_us).await {
-                    Ok(found) => rows.extend(found),
+                    Ok(found) => {
+                        rows.extend(found);
+                        chats.push(decode::reconciled_thread(&self.inner.login, &thread.thread_id, runtime::now().0));
+                    }
                     Err(error) if error.is_transient() => return Err(error),
                     Err(error) => {
                         tracing::warn!(thread = %thread.thread_id, %error, "this chat could not be reconciled");
@@ -385,7 +389,9 @@ impl Remote {
         let Some((seq_id, snapshot_at_ms)) = position else {
             return Err(RemoteError::Server("the inbox has no seq_id".into()));
         };
-        Ok(Missed { rows: rows.into_iter().map(|(row, _)| row).collect(), seq_id, snapshot_at_ms, newest_us })
+        let found = rows.len();
+        let rows = rows.into_iter().map(|(row, _)| row).chain(chats).collect();
+        Ok(Missed { rows, found, seq_id, snapshot_at_ms, newest_us })
     }
 
     async fn missed_in(
@@ -395,6 +401,7 @@ impl Remote {
     ) -> Result<Vec<(NewRow, i64)>, RemoteError> {
         let id = ThreadId::new(&thread.thread_id);
         let mut found: Vec<(NewRow, i64)> = Vec::new();
+        self.rest().await;
         let mut page = self.thread_page(&id, None).await?;
         loop {
             let before = found.len();
@@ -412,6 +419,7 @@ impl Remote {
             // The first message may come again and again at the end: stop when a page brings nothing new.
             let next = page.oldest_cursor.clone().filter(|_| page.has_older && !reached_old && found.len() > before);
             let Some(next) = next else { break };
+            self.rest().await;
             page = self.thread_page(&id, Some(next)).await?;
         }
         found.sort_by_key(|(_, at)| *at);
@@ -451,6 +459,12 @@ impl Remote {
         *next = Some(Instant::now() + runtime::with_jitter(pacing.between_sends, pacing.jitter));
     }
 
+    /// A pause between the pages of a long look.
+    async fn rest(&self) {
+        let pacing = self.inner.network.pacing();
+        tokio::time::sleep(runtime::with_jitter(pacing.between_sends, pacing.jitter)).await;
+    }
+
     /// The connection, if there is one or one comes soon.
     async fn connected(&self) -> Option<Handle> {
         let mut connection = self.inner.connection.subscribe();
@@ -468,6 +482,8 @@ fn texts(users: &[RemoteUserId]) -> Vec<String> {
 pub struct Missed {
     /// For the inbox, oldest first within each thread.
     pub rows: Vec<NewRow>,
+    /// How many of them are messages.
+    pub found: usize,
     /// Where to listen from.
     pub seq_id: i64,
     /// Likewise.

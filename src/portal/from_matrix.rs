@@ -117,6 +117,9 @@ async fn owner(
 async fn items_of(bridge: &Bridge, event: &str, attempts: i64) -> Result<Vec<Mapping>, StepError> {
     let Ok(event) = OwnedEventId::try_from(event) else { return Ok(Vec::new()) };
     let items = bridge.store.mapping_of_event(&event).await?;
+    if items.is_empty() && bridge.store.is_waiting(event.as_str()).await? {
+        return Err(StepError::Hold("the message it refers to is still being sent"));
+    }
     if items.is_empty() && attempts < PATIENCE {
         return Err(StepError::Later("the message it refers to"));
     }

@@ -57,6 +57,10 @@ async fn prepare(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[Plan]) -> Resu
     if row.origin != Origin::History && bridge.histories.holds(&event.thread, &login) {
         return Err(StepError::Hold("earlier messages of this chat are being fetched"));
     }
+    if bridge.store.login(&login).await?.is_none() {
+        // It was logged out meanwhile.
+        return Ok(Some(Plan::nothing(row)));
+    }
     match event.kind {
         RemoteEventKind::Message(item) => {
             let needed = item.reply_to.as_ref().map(|to| &to.item);
@@ -81,13 +85,8 @@ async fn after_messages(
 ) -> Result<Plan, StepError> {
     let thread = event.thread;
     match event.kind {
-        RemoteEventKind::ThreadChanged(thread) => {
-            room::update(bridge, &login, &thread).await?;
-            let known = room::portal_for(bridge, &login, &thread.id).await?;
-            let Some(portal) = known.filter(|portal| portal.room.is_some()) else { return Ok(Plan::nothing(row)) };
-            let heard = Heard { bridge, row, login, portal };
-            return Ok(chat::ruled(&heard, thread.vanish_mode, thread.approval_required));
-        }
+        RemoteEventKind::ThreadChanged(thread) => return chat::changed(bridge, row, login, &thread).await,
+        RemoteEventKind::Reconciled => return chat::reconciled(bridge, row, login, &thread).await,
         RemoteEventKind::Undecodable { reason } => {
             tracing::warn!(row = row.id.0, %reason, "item could not be read");
             let statement = "A message from Instagram could not be read; the bridge keeps it.";
@@ -123,6 +122,7 @@ async fn after_messages(
         RemoteEventKind::VanishMode(on) => Ok(chat::ruled(&heard, Some(on), None)),
         RemoteEventKind::Message(_)
         | RemoteEventKind::ThreadChanged(_)
+        | RemoteEventKind::Reconciled
         | RemoteEventKind::Ignored
         | RemoteEventKind::Undecodable { .. } => Ok(Plan::nothing(row)),
     }

@@ -110,6 +110,11 @@ impl Store {
         read!(self, delivery::last_transaction())
     }
 
+    /// Whether the row of a key is not settled yet.
+    pub async fn is_waiting(&self, dedup_key: &str) -> Result<bool, StoreError> {
+        read!(self, delivery::is_waiting(dedup_key))
+    }
+
     /// The lanes that have pending rows.
     pub async fn pending_lanes(&self) -> Result<Vec<LaneKey>, StoreError> {
         read!(self, delivery::pending_lanes())

@@ -97,6 +97,38 @@ async fn a_refused_cursor_is_reconciled_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_while_nobody_heard_it_is_made_good() {
+    let mut world = World::start().await;
+    let bob = world.bob.pk;
+    let carol = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let thread = world.sim.create_thread(&[bob, world.anna_account.pk, carol.pk], Some("Friends")).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    let item = world.sim.send_text(bob, &thread, "before").unwrap();
+    let event = world.until("the message", |world| world.event(&room, "before")).await["event_id"].clone();
+    world.bridge.kill();
+    world.sim.edit(bob, &thread, &item, "before, and better").unwrap();
+    world.sim.react(carol.pk, &thread, &item, Some("🔥")).unwrap();
+    world.sim.rename_thread(bob, &thread, "Best friends").unwrap();
+    world.sim.send_text(bob, &thread, "after").unwrap();
+    world.sim.trim_queue(world.anna_account.pk, 0).unwrap();
+    world.bridge.start();
+    world.until("the message after it", |world| world.event(&room, "after")).await;
+    let named =
+        |world: &World| (world.homeserver.state(&room, "m.room.name", "")?["name"] == "Best friends").then_some(());
+    world.until("the title", named).await;
+    let about = |world: &World, kind: &str| {
+        let mut events = world.homeserver.events(&room).into_iter();
+        events.find(|found| found["content"]["m.relates_to"]["event_id"] == event && found["type"] == kind)
+    };
+    let edit = world.until("the edit", |world| about(world, "m.room.message")).await;
+    assert_eq!(edit["content"]["m.new_content"]["body"], "before, and better");
+    let reaction = world.until("the reaction", |world| about(world, "m.reaction")).await;
+    assert_eq!(reaction["content"]["m.relates_to"]["key"], "🔥");
+    world.sim.send_text(bob, &thread, "live again").unwrap();
+    world.until("a live message", |world| world.event(&room, "live again")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_ahead_of_the_queue_is_reconciled_too() {
     let mut world = World::start().await;
     let thread = world.chat_with(&world.bob);

@@ -88,6 +88,24 @@ async fn a_request_without_a_room_gets_one_when_it_is_accepted_and_nothing_is_lo
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_an_answer_at_the_login_is_told_of() {
+    for policy in ["digest", "room"] {
+        let bridge = format!("  message_requests: {policy}\n");
+        let mut world = World::start_logged_out(&Setup { bridge, ..Setup::default() }).await;
+        let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
+        world.sim.set_options(world.anna_account.pk, options).unwrap();
+        let thread = request(&world).await;
+        world.log_in_anna().await;
+        if policy == "digest" {
+            digest(&world).await;
+        } else {
+            let room = world.until("the room", |world| room_of(world, &thread)).await;
+            world.expect_said(&room, &world.ghost(&world.bob), &["may I?".to_owned()]).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_declined_request_stays_away() {
     let mut world = World::start().await;
     let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };

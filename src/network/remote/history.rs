@@ -7,6 +7,9 @@ use crate::domain::ids::ThreadId;
 use crate::domain::record::NewRow;
 use crate::runtime;
 
+/// Message requests that a new login is told of.
+const REQUESTS: usize = 20;
+
 /// The latest chats of a login, and where its queue stood before they were asked for.
 #[derive(Debug)]
 pub struct Chats {
@@ -62,6 +65,20 @@ impl Remote {
             }
         }
         chats.ok_or_else(|| RemoteError::Server("the inbox has no seq_id".into()))
+    }
+
+    /// The messages of those who wait for an answer, as rows for the inbox; of many only the latest.
+    pub async fn waiting_requests(&self) -> Result<Vec<NewRow>, RemoteError> {
+        let page = self.call(api::PendingInbox { cursor: None }).await?;
+        let mut rows = Vec::new();
+        for thread in page.threads.iter().filter(|thread| thread.pending != Some(false)).take(REQUESTS) {
+            let id = ThreadId::new(&thread.thread_id);
+            let mut items: Vec<_> = thread.items.iter().collect();
+            items.sort_by_key(|item| item.timestamp_us);
+            let found = items.into_iter().filter_map(|item| decode::reconciled_row(&self.inner.login, &id, item));
+            rows.extend(found.map(|(row, _)| row));
+        }
+        Ok(rows)
     }
 
     /// Fetches the page of a chat that begins at a cursor.

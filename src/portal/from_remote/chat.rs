@@ -1,16 +1,60 @@
-//! Changes of a chat that come as patches of their own: its picture, its admins, its rules, its end.
+//! Changes of a chat: its title, its members, its picture, its admins, its rules, its end.
+
+use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Action, Heard, Outcome, Plan, Planned};
-use crate::domain::event::Picture;
-use crate::domain::ids::RemoteUserId;
-use crate::domain::record::{Effect, Rules};
+use super::{Action, Heard, Outcome, Plan, Planned, change};
+use crate::bridge::Bridge;
+use crate::domain::event::{Picture, RemoteThread};
+use crate::domain::ids::{LoginId, RemoteUserId, ThreadId};
+use crate::domain::record::{Effect, InboxRow, Rules};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::portal::room::VANISH_MODE_ON;
 use crate::portal::{ghost, room};
+
+/// The chat is described anew: its title, its members, its rules.
+pub(super) async fn changed(
+    bridge: &Arc<Bridge>,
+    row: &InboxRow,
+    login: LoginId,
+    thread: &RemoteThread,
+) -> Result<Plan, StepError> {
+    room::update(bridge, &login, thread).await?;
+    let known = room::portal_for(bridge, &login, &thread.id).await?;
+    let Some(portal) = known.filter(|portal| portal.room.is_some()) else { return Ok(Plan::nothing(row)) };
+    let heard = Heard { bridge, row, login, portal };
+    Ok(ruled(&heard, thread.vanish_mode, thread.approval_required))
+}
+
+/// Looks at a chat that was not heard of for a while: what changed of itself, and of its latest messages. What was taken
+/// back meanwhile stays: over HTTP that looks like what has vanished by itself.
+pub(super) async fn reconciled(
+    bridge: &Arc<Bridge>,
+    row: &InboxRow,
+    login: LoginId,
+    thread: &ThreadId,
+) -> Result<Plan, StepError> {
+    let thread = match bridge.remote(&login).await?.thread(thread).await {
+        Ok(thread) => thread,
+        Err(error) if error.is_transient() => return Err(StepError::Remote { login, error }),
+        Err(_) => return Ok(Plan::nothing(row)),
+    };
+    let mut plan = changed(bridge, row, login.clone(), &thread).await?;
+    let known = room::portal_for(bridge, &login, &thread.id).await?;
+    let Some(portal) = known.filter(|portal| portal.room.is_some()) else { return Ok(plan) };
+    for item in &thread.items {
+        // Requests are named by their row: each item has a name of its own in it.
+        let row = InboxRow { dedup_key: format!("{}/{}", row.dedup_key, item.id), ..row.clone() };
+        let heard = Heard { bridge, row: &row, login: login.clone(), portal: portal.clone() };
+        let Plan { events, effects, .. } = change::changed(&heard, item).await?;
+        plan.events.extend(events);
+        plan.effects.extend(effects);
+    }
+    Ok(plan)
+}
 
 /// The group has another picture.
 pub(super) async fn pictured(heard: &Heard<'_>, image: Option<Picture>) -> Result<Plan, StepError> {

@@ -20,6 +20,12 @@ type Found<T> = Result<T, StoreError>;
 /// Rows one portion of pruning removes.
 const PORTION: i64 = 2_000;
 
+pub(in crate::store) async fn is_waiting(conn: &mut Conn, dedup_key: &str) -> Found<bool> {
+    const SQL: &str = "SELECT id FROM inbox WHERE dedup_key = $1 AND state = 'pending'";
+    let found: Option<i64> = sqlx::query_scalar(SQL).bind(dedup_key).fetch_optional(conn).await?;
+    Ok(found.is_some())
+}
+
 pub(in crate::store) async fn pending_lanes(conn: &mut Conn) -> Found<Vec<LaneKey>> {
     const SQL: &str = "SELECT DISTINCT lane FROM inbox WHERE state = 'pending'";
     let lanes: Vec<String> = sqlx::query_scalar(SQL).fetch_all(conn).await?;
