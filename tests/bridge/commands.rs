@@ -231,3 +231,20 @@ async fn rooms_above_the_cap_wait_and_commands_say_so() {
     assert!(answer.contains("https://matrix.to/#/!"), "{answer}");
     world.expect_written(&thread, &world.anna_account, &["Hello again".to_owned()]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_not_used_once_its_user_may_not_log_in() {
+    let mut world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.bridge.kill();
+    world.bridge.configure("\"@anna:sim.test\": user", "\"@anna:sim.test\": relay");
+    world.bridge.start();
+    world.bridge.wait_until_ready().await;
+    world.homeserver.send_text(&room, &world.anna.id, "hello?").unwrap();
+    let bot = world.bot();
+    let told = |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains("was not sent"));
+    world.until("the refusal", told).await;
+    assert_eq!(world.sim.connections(world.anna_account.pk), 0);
+    assert_eq!(world.written_by(&thread, &world.anna_account), Vec::<String>::new());
+}

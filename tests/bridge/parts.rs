@@ -136,3 +136,30 @@ async fn who_asks_to_write_does_not_see_that_it_was_read() {
     world.homeserver.mark_read(&room, &world.anna.id, thanks["event_id"].as_str().unwrap()).unwrap();
     world.until("the receipt", |world| seen(world).pop()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_what_is_still_uploaded_waits_for_it() {
+    let world = World::start().await;
+    let carol_account = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let carol = world.log_in("carol", &carol_account).await;
+    let members = [world.bob.pk, world.anna_account.pk, carol_account.pk];
+    let thread = world.sim.create_thread(&members, Some("Friends")).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    let invited = |world: &World| world.homeserver.rooms_of(&carol.id).contains(&room).then_some(());
+    world.until("Carol's invitation", invited).await;
+    world.homeserver.join(&room, &carol.id).unwrap();
+    let slow = instagram_sim::Fault::DelayHttp { ms: 2500 };
+    world.sim.inject_on(carol_account.pk, "messenger_image", slow, 1).unwrap();
+    let url = world.homeserver.add_media(instagram_sim::sample::PHOTO.bytes, "image/jpeg");
+    let photo = json!({"msgtype": "m.image", "body": "cat.jpg", "url": url});
+    let event = world.homeserver.send(&room, &carol.id, "m.room.message", &photo).unwrap();
+    world.sim.wait_for_request("messenger_image", crate::world::DEADLINE).await.unwrap();
+    let answer = json!({"msgtype": "m.text", "body": "how sweet",
+        "m.relates_to": {"m.in_reply_to": {"event_id": event}}});
+    world.homeserver.send(&room, &world.anna.id, "m.room.message", &answer).unwrap();
+    world.expect_written(&thread, &world.anna_account, &["how sweet".to_owned()]).await;
+    let items = world.sim.thread_items(&thread).unwrap();
+    let photo = items.iter().find(|item| item.sender == carol_account.pk).unwrap();
+    let answer = items.iter().find(|item| item.sender == world.anna_account.pk).unwrap();
+    assert_eq!(answer.reply_to.as_deref(), Some(photo.item_id.as_str()));
+}

@@ -286,6 +286,14 @@ impl BridgeProcess {
         self.directory.path().join("bridge.log")
     }
 
+    /// Changes its configuration, for the next start.
+    pub(crate) fn configure(&self, from: &str, to: &str) {
+        let path = self.directory.path().join("config.yaml");
+        let config = fs::read_to_string(&path).unwrap();
+        assert!(config.contains(from), "{config}");
+        fs::write(path, config.replacen(from, to, 1)).unwrap();
+    }
+
     /// Starts the process, with nothing in its environment but what the setup says.
     pub(crate) fn start(&mut self) {
         self.start_with(&[]);
