@@ -138,7 +138,7 @@ fn row(bridge: &Bridge, event: Box<RawValue>) -> Option<NewRow> {
         tracing::warn!(size = event.get().len(), "event of an unexpected shape was left out");
         return None;
     };
-    let ours = |user: &UserId| user == bridge.bot() || ghost::remote_user(bridge, user).is_some();
+    let ours = |user: &UserId| bridge.matrix.is_ours(user);
     let wanted = match envelope.kind.as_str() {
         "m.room.message"
         | "m.room.encrypted"

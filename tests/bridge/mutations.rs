@@ -45,7 +45,7 @@ fn mutations(item: &Value, place: &str) -> Vec<(String, Value)> {
 
 /// Mutations after which the app would show nothing either.
 fn hides(what: &str) -> bool {
-    what.starts_with("/hide_in_thread") || what.contains("/description")
+    what.starts_with("/hide_in_thread")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,13 +99,25 @@ async fn no_change_of_a_field_loses_a_message_or_the_connection() {
         let last = format!("{} {}", kind.name, said.len() - 1);
         world.until(&last, |world| world.event(&room, &last)).await;
         let events = world.homeserver.events(&room);
-        let shown = events[before..].iter().filter(|event| event["state_key"].is_null());
-        let bodies: Vec<&str> = shown.map(|event| event["content"]["body"].as_str().unwrap_or_default()).collect();
+        let shown: Vec<&Value> = events[before..].iter().filter(|event| event["state_key"].is_null()).collect();
+        let bodies: Vec<&str> =
+            shown.iter().map(|event| event["content"]["body"].as_str().unwrap_or_default()).collect();
         let place = |n: usize| bodies.iter().position(|body| *body == format!("{} {n}", kind.name)).unwrap();
         let is_shown = place(0) > 0;
         for (n, (what, _)) in said.iter().enumerate().skip(1).filter(|_| is_shown) {
-            if place(n) == place(n - 1) + 1 && !hides(what) {
+            let said_of_it = &shown[place(n - 1) + 1..place(n)];
+            let usual = &bodies[..place(0)];
+            // A line that says less than usual has to say where the rest is.
+            let says_enough = |event: &&Value| {
+                let body = event["content"]["body"].as_str().unwrap_or_default();
+                event["content"]["msgtype"] != "m.notice"
+                    || body.contains("https://")
+                    || usual.iter().any(|usual| usual.starts_with(body))
+            };
+            if said_of_it.is_empty() && !hides(what) {
                 lost.push(format!("{}: {what}", kind.name));
+            } else if !said_of_it.iter().all(says_enough) {
+                lost.push(format!("{}: {what}: {said_of_it:#?}", kind.name));
             }
         }
     }
@@ -114,4 +126,83 @@ async fn no_change_of_a_field_loses_a_message_or_the_connection() {
     assert_eq!(log.matches("puppetgram::login::session: connected").count(), 1, "the connection holds");
     assert!(!log.contains("panicked"));
     assert!(count > 10_000, "{count} messages");
+}
+
+/// The vectors of the protocol notes.
+const VECTORS: &str = include_str!("../../crates/instagram/tests/vectors/message_sync.json");
+
+/// Patches of the vectors that are no new items, with the ids of a chat here: their operation, path and value.
+fn other_patches(thread: &str, item: &str, bob: u64, anna: u64) -> Vec<(String, String, Value)> {
+    let ids = [
+        ("340282366841710300949128000000000000001", thread.to_owned()),
+        ("222333444", bob.to_string()),
+        ("12345678901", anna.to_string()),
+    ];
+    let here = |text: &str| ids.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+    let vectors: Value = serde_json::from_str(VECTORS).unwrap();
+    let cases = vectors.as_array().or(vectors["cases"].as_array()).unwrap();
+    let patches = cases.iter().flat_map(|case| case["input"].as_array().unwrap()).flat_map(|message| {
+        let data = message["data"].as_array();
+        data.into_iter().flatten()
+    });
+    let mut found = Vec::new();
+    for patch in patches {
+        let (op, path) = (patch["op"].as_str().unwrap(), here(patch["path"].as_str().unwrap()));
+        let mut parts: Vec<&str> = path.split('/').collect();
+        let place = parts.iter().position(|part| *part == "items").map(|place| place + 1);
+        if op == "add" && place == Some(parts.len() - 1) {
+            continue;
+        }
+        let said = place.map(|place| std::mem::replace(&mut parts[place], item).to_owned());
+        let value = here(patch["value"].as_str().unwrap_or_default());
+        let value = said.map_or(value.clone(), |said| value.replace(&said, item));
+        found.push((op.to_owned(), parts.join("/"), serde_json::from_str(&value).unwrap_or_default()));
+    }
+    found
+}
+
+/// Has every file at an address that answers.
+fn give_address(value: &mut Value, address: &str) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|value| give_address(value, address)),
+        Value::Array(elements) => elements.iter_mut().for_each(|value| give_address(value, address)),
+        Value::String(text) if text.starts_with("https://") => address.clone_into(text),
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_change_of_what_happens_to_chats_and_messages_harms_others() {
+    let sections = "media:\n  ffmpeg: /nowhere/ffmpeg\n  max_download: 1\n".to_owned();
+    let world = World::start_with(&Setup { sections, ..Setup::default() }).await;
+    let carol = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let (anna, bob) = (world.anna_account.pk, world.bob.pk);
+    let thread = world.sim.create_thread(&[bob, anna, carol.pk], Some("Friends")).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    let (mut count, mut said) = (0, Vec::new());
+    let picture = world.sim.add_media(instagram_sim::sample::PHOTO.bytes, "image/jpeg");
+    let cases = other_patches(&thread, "0", bob, anna).len();
+    for case in 0..cases {
+        let text = format!("target {case}");
+        let item = world.sim.send_text(carol.pk, &thread, &text).unwrap();
+        let (op, path, mut value) = other_patches(&thread, &item, bob, anna).remove(case);
+        give_address(&mut value, &picture);
+        let mut all = Vec::new();
+        places(&value, "", &mut all);
+        let mutated = all.iter().flat_map(|place| mutations(&value, place)).map(|(_, mutated)| mutated);
+        for value in [value.clone(), json!(null), json!([]), json!("x")].into_iter().chain(mutated) {
+            count += 1;
+            world.sim.push_patch(anna, &op, &path, Some(&value.to_string())).unwrap();
+        }
+        let text = format!("marker {case}");
+        world.sim.send_text(carol.pk, &thread, &text).unwrap();
+        world.until(&format!("{text}, after {path}"), |world| world.event(&room, &text)).await;
+        said.push(text);
+    }
+    let ghost = world.ghost(&carol);
+    let markers = world.said_by(&room, &ghost).into_iter().filter(|text| text.starts_with("marker"));
+    assert_eq!(markers.collect::<Vec<_>>(), said);
+    let log = world.bridge.log();
+    assert_eq!(log.matches("puppetgram::login::session: connected").count(), 1, "the connection holds");
+    assert!(!log.contains("panicked") && count > 300, "{count} patches");
 }

@@ -44,8 +44,8 @@ pub(super) fn of(item: &WireItem) -> ItemContent {
             ItemContent::Location(Box::new(Place { name, address, coordinates: latitude.zip(longitude), link }))
         }
         Content::Call { description, action } => ItemContent::Notice {
+            in_app: action == CallAction::Started || description.is_none(),
             line: description.unwrap_or_else(|| capitalised(&item.summary())),
-            in_app: action == CallAction::Started,
         },
         Content::Placeholder { title, message } => {
             let said: Vec<String> = [title, message].into_iter().flatten().collect();

@@ -15,6 +15,9 @@ use crate::matrix::Intent;
 use crate::portal::room::VANISH_MODE_ON;
 use crate::portal::{ghost, room};
 
+/// How often the picture of a group is asked for.
+const PICTURE_TRIES: i64 = 2;
+
 /// The chat is described anew: its title, its members, its rules.
 pub(super) async fn changed(
     bridge: &Arc<Bridge>,
@@ -62,7 +65,10 @@ pub(super) async fn pictured(heard: &Heard<'_>, image: Option<Picture>) -> Resul
         return Ok(Plan::nothing(heard.row));
     }
     match ghost::set_room_picture(heard.bridge, &heard.login, &heard.portal, image).await {
-        Err(StepError::Remote { error, .. }) if !error.is_transient() => tracing::warn!(%error, "picture not set"),
+        // No picture is worth that messages wait for it.
+        Err(StepError::Remote { error, .. }) if !error.is_transient() || heard.row.attempts >= PICTURE_TRIES => {
+            tracing::warn!(%error, "picture not set");
+        }
         outcome => outcome?,
     }
     Ok(Plan::nothing(heard.row))
