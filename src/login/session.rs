@@ -234,9 +234,10 @@ async fn reconcile(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor, Se
         snapshot_at_ms: missed.snapshot_at_ms,
         newest_item_us: missed.newest_us.max(newest),
     };
-    let found = missed.found;
+    let looks = missed.rows.len() - missed.found;
     let accepted =
         bridge.store.accept_reconciled(login, missed.rows, &cursor, runtime::now()).await.map_err(trouble)?;
+    let found = accepted.new.saturating_sub(looks);
     tracing::info!(found, "reconciled");
     if found > 0 {
         let text = format!(

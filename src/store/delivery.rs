@@ -22,6 +22,8 @@ const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 pub struct Accepted {
     /// The lanes of the rows given, each once, whether the rows are new or known: to be woken.
     pub lanes: Vec<LaneKey>,
+    /// How many of the rows are new.
+    pub new: usize,
 }
 
 /// The head of a lane.

@@ -14,6 +14,7 @@ mod kinds;
 mod media;
 mod mutations;
 mod parts;
+mod policies;
 mod puppets;
 mod refusals;
 mod requests;

@@ -80,7 +80,8 @@ pub(super) async fn accept(conn: &mut Conn, given: &[&Acceptance]) -> Found<(Vec
         let mut seen = HashSet::new();
         let rows = acceptance.rows.iter().filter(|row| !is_known(row, acceptance, &known));
         let lanes = rows.map(|row| &row.lane).filter(|lane| seen.insert(*lane)).cloned().collect();
-        accepted.push(Accepted { lanes });
+        let new = acceptance.rows.iter().filter(|row| inserted.contains(&row.dedup_key)).count();
+        accepted.push(Accepted { lanes, new });
     }
     Ok((accepted, count))
 }
