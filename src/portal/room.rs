@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use ruma::{OwnedUserId, RoomId, UserId};
+use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
 use serde_json::{Value, json};
 
 use super::{ghost, puppet, request};
@@ -187,7 +188,7 @@ pub(super) async fn create(
             room
         }
         Err(HomeserverError::AliasInUse) => {
-            let room = bridge.matrix.resolve_alias(&alias).await?.ok_or(StepError::Later("room alias"))?;
+            let room = adopt(bridge, &alias).await?;
             if with_user {
                 invite_quietly(bridge, &room, &user, !thread.is_group).await?;
             }
@@ -231,6 +232,17 @@ pub(super) async fn create(
         set_admins(bridge, &portal, &admins).await?;
     }
     Ok(portal)
+}
+
+/// The room that has an alias. Whoever makes it at this moment has the alias before the room.
+async fn adopt(bridge: &Bridge, alias: &str) -> Result<OwnedRoomId, StepError> {
+    for _ in 0..20 {
+        if let Some(room) = bridge.matrix.resolve_alias(alias).await? {
+            return Ok(room);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(StepError::Later("room alias"))
 }
 
 fn name(thread: &RemoteThread) -> Option<String> {

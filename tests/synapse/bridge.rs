@@ -155,7 +155,7 @@ database:
   uri: sqlite:{database}
   secret_key: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
 permissions:
-  "@anna:{SERVER_NAME}": user
+  "{SERVER_NAME}": user
 instagram:
   api_url: {api}
   upload_url: {api}

@@ -147,7 +147,7 @@ pub(crate) async fn restart_of_everything(world: &mut World) {
 /// `UPDATE_SNAPSHOTS=1` writes the table anew: read the difference.
 pub(crate) async fn everything(world: &mut World) {
     let bot = format!("@instagrambot:{SERVER_NAME}");
-    let lines = table::play(&world.sim, &world.anna, &world.anna_account, &bot).await;
+    let lines = table::play(&world.sim, (&world.anna, &world.guest), &world.anna_account, &bot).await;
     let lines = lines.unwrap_or_else(|error| panic!("{error:#}\n{}", world.bridge.log_tail()));
     let made: BTreeMap<String, Value> = lines.into_iter().map(|line| (line.name, line.record)).collect();
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {

@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) synapse: Synapse,
     pub(crate) sim: Sim,
     pub(crate) anna: Client,
+    /// Somebody without an account at Instagram.
+    pub(crate) guest: Client,
     pub(crate) anna_account: Account,
     people: usize,
 }
@@ -40,10 +42,12 @@ impl World {
         let synapse = Synapse::start(&[bridge.registration(), bridge.puppet_registration()]).await.unwrap();
         synapse.register_user("anna", "secret").await.unwrap();
         let anna = Client::login(&synapse.url(), "anna", "secret").await.unwrap();
+        synapse.register_user("grace", "secret").await.unwrap();
+        let guest = Client::login(&synapse.url(), "grace", "secret").await.unwrap();
         bridge.configure(&sim, &synapse.url());
         bridge.start();
         bridge.wait_until_ready().await;
-        let world = Self { bridge, synapse, sim, anna, anna_account, people: 0 };
+        let world = Self { bridge, synapse, sim, anna, guest, anna_account, people: 0 };
         world.log_in().await;
         world
     }

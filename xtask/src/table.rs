@@ -4,6 +4,7 @@
 //! `tests/table.json` holds what is expected. The tests compare every line with it, and `cargo xtask demo --script --all`
 //! prints the list.
 
+mod around;
 mod in_app;
 mod in_client;
 mod record;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use instagram_sim::kinds::Kind;
-use instagram_sim::{Account, Sim};
+use instagram_sim::{Account, AccountOptions, Sim};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -87,24 +88,36 @@ pub(crate) struct Place {
 pub(crate) struct Ground<'a> {
     pub(crate) sim: &'a Sim,
     pub(crate) anna: &'a Client,
+    /// Somebody without an account at Instagram.
+    pub(crate) guest: &'a Client,
     pub(crate) account: &'a Account,
     pub(crate) bob: Account,
+    pub(crate) carol: Account,
     pub(crate) dora: Account,
-    pub(crate) direct: Place,
-    pub(crate) group: Place,
+    pub(crate) bot: String,
     pub(crate) domain: String,
+    direct: Place,
+    group: Place,
+    /// Anna's room with the bot.
+    management: Place,
+    /// A room of Anna that has nothing to do with the bridge.
+    elsewhere: Place,
+    /// Two chats that strangers have begun.
+    requests: [Place; 2],
     names: Names,
 }
 
 type Doing<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send + 'a>>;
 
-/// One thing to do. The name says where: `group: …` is done in the group, everything else in the direct chat.
+/// One thing to do. The name says where, see [`Ground::place_of`].
 pub(crate) struct Deed {
     name: &'static str,
     act: Act,
     /// What has to be seen besides the next message; for what does not keep the order of messages.
-    until: Option<fn(&Ground<'_>, &Place) -> bool>,
+    until: Option<Until>,
 }
+
+type Until = Box<dyn Fn(&Ground<'_>, &Place) -> bool + Send + Sync>;
 
 enum Act {
     InApp(fn(&Ground<'_>, &Place) -> anyhow::Result<()>),
@@ -120,49 +133,110 @@ impl Deed {
         Self { name, act: Act::InClient(act), until: None }
     }
 
-    fn until(self, until: fn(&Ground<'_>, &Place) -> bool) -> Self {
-        Self { until: Some(until), ..self }
+    fn until(self, until: impl Fn(&Ground<'_>, &Place) -> bool + Send + Sync + 'static) -> Self {
+        Self { until: Some(Box::new(until)), ..self }
     }
 }
 
-/// Does everything on the list. `account` is logged in at the bridge by Anna; `bot` is the bridge's bot.
+/// Does everything on the list. `account` is logged in at the bridge by Anna, the guest has no login; `bot` is the
+/// bridge's bot.
 ///
 /// # Errors
 /// When something never arrives: the error names it.
-pub async fn play(sim: &Sim, anna: &Client, account: &Account, bot: &str) -> anyhow::Result<Vec<Line>> {
-    let ground = Ground::set(sim, anna, account, bot).await?;
+pub async fn play(
+    sim: &Sim,
+    (anna, guest): (&Client, &Client),
+    account: &Account,
+    bot: &str,
+) -> anyhow::Result<Vec<Line>> {
+    let ground = Ground::set(sim, (anna, guest), account, bot).await?;
     let mut lines = Vec::new();
     for kind in instagram_sim::kinds::all() {
         lines.push(ground.item(kind).await.with_context(|| kind.name)?);
     }
-    for deed in in_app::deeds().into_iter().chain(in_client::deeds()) {
+    for deed in in_app::deeds().into_iter().chain(in_client::deeds()).chain(around::deeds()) {
         lines.push(ground.deed(&deed).await.with_context(|| deed.name)?);
     }
     Ok(lines)
 }
 
 impl<'a> Ground<'a> {
-    async fn set(sim: &'a Sim, anna: &'a Client, account: &'a Account, bot: &str) -> anyhow::Result<Self> {
+    async fn set(
+        sim: &'a Sim,
+        (anna, guest): (&'a Client, &'a Client),
+        account: &'a Account,
+        bot: &str,
+    ) -> anyhow::Result<Self> {
         let domain = anna.user_id().split_once(':').map_or("", |(_, domain)| domain).to_owned();
         let bob = sim.create_account("bob.everything", "Bob")?;
         let carol = sim.create_account("carol.everything", "Carol")?;
         let dora = sim.create_account("dora.everything", "Dora")?;
         let direct = place(sim, anna, account, &[&bob], None).await?;
         let group = place(sim, anna, account, &[&bob, &carol], Some("Friends")).await?;
+        let management = room_only(anna.create_room(&[bot]).await?);
+        let welcomed = |seen: &crate::matrix::Seen| (!seen.said_by(&management.room, bot).is_empty()).then_some(());
+        anna.wait_for(DEADLINE, welcomed).await.context("the bot did not come to its room")?;
+        let elsewhere = room_only(anna.create_room(&[]).await?);
+        sim.set_options(account.pk, AccountOptions { requests_are_pending: true, ..AccountOptions::default() })?;
+        let eve = sim.create_account("eve.everything", "Eve")?;
+        let frank = sim.create_account("frank.everything", "Frank")?;
+        let requests = [
+            begin(sim, anna, &[&eve, account], None, "May I ask something?").await?,
+            begin(sim, anna, &[&frank, account], None, "Buy my lamps!").await?,
+        ];
+        sim.set_options(account.pk, AccountOptions::default())?;
         let mut names = Names::default();
         names.add(bot, "BOT");
         names.add(anna.user_id(), "ANNA");
-        for (person, name) in [(account, "ANNA"), (&bob, "BOB"), (&carol, "CAROL"), (&dora, "DORA")] {
+        names.add(guest.user_id(), "GUEST");
+        for (person, name) in
+            [(account, "ANNA"), (&bob, "BOB"), (&carol, "CAROL"), (&dora, "DORA"), (&eve, "EVE"), (&frank, "FRANK")]
+        {
             names.add(&format!("@instagram_{}:{domain}", person.pk), &format!("GHOST OF {name}"));
             names.add(&person.pk.to_string(), &format!("PK OF {name}"));
         }
-        for (place, name) in [(&direct, "DIRECT"), (&group, "GROUP")] {
+        let [request, another] = &requests;
+        for (place, name) in
+            [(&direct, "DIRECT"), (&group, "GROUP"), (request, "REQUEST"), (another, "ANOTHER REQUEST")]
+        {
             names.add(&place.thread, &format!("{name} THREAD"));
             names.add(&place.room, &format!("{name} ROOM"));
         }
         names.add(&format!(":{domain}"), ":SERVER");
         names.add(sim.api_url().as_str().trim_end_matches('/'), "https://instagram");
-        Ok(Self { sim, anna, account, bob, dora, direct, group, domain, names })
+        let bot = bot.to_owned();
+        Ok(Self {
+            sim,
+            anna,
+            guest,
+            account,
+            bob,
+            carol,
+            dora,
+            bot,
+            domain,
+            direct,
+            group,
+            management,
+            elsewhere,
+            requests,
+            names,
+        })
+    }
+
+    /// Where something is done, and whether messages before and after it tell when it is done: they do in chats that
+    /// are open.
+    fn place_of(&self, name: &str) -> (&Place, bool) {
+        let [request, another] = &self.requests;
+        match name.split_once(": ").map(|(place, _)| place) {
+            Some("group") => (&self.group, true),
+            Some("last in the group") => (&self.group, false),
+            Some("to the bot") => (&self.management, false),
+            Some("elsewhere") => (&self.elsewhere, false),
+            Some("request") => (request, false),
+            Some("another request") => (another, false),
+            _ => (&self.direct, true),
+        }
     }
 
     /// Bob sends an item of a kind.
@@ -177,7 +251,7 @@ impl<'a> Ground<'a> {
     }
 
     async fn deed(&self, deed: &Deed) -> anyhow::Result<Line> {
-        let place = if deed.name.starts_with("group: ") { &self.group } else { &self.direct };
+        let (place, is_open) = self.place_of(deed.name);
         let mark = self.mark(place);
         let started = Instant::now();
         let (name, towards) = match &deed.act {
@@ -188,11 +262,13 @@ impl<'a> Ground<'a> {
             }
             Act::InClient(act) => {
                 act(self, place).await?;
-                self.fence_from_client(place).await?;
+                if is_open {
+                    self.fence_from_client(place).await?;
+                }
                 (format!("in the client: {}", deed.name), "instagram")
             }
         };
-        if let Some(until) = deed.until {
+        if let Some(until) = &deed.until {
             let seen = self.anna.wait_for(DEADLINE, |_| None::<()>);
             let looked = async {
                 while !until(self, place) {
@@ -206,7 +282,9 @@ impl<'a> Ground<'a> {
         }
         let latency = started.elapsed();
         // What came too late or too often is in the record as well.
-        self.fence_from_app(place).await?;
+        if is_open {
+            self.fence_from_app(place).await?;
+        }
         // Receipts and typing keep no order: they count where they were waited for.
         let with_ephemeral = towards == "matrix" && deed.until.is_some();
         Ok(Line { name, towards, latency, record: self.record(place, mark, with_ephemeral) })
@@ -249,7 +327,7 @@ impl<'a> Ground<'a> {
         let ephemeral = ephemeral.filter(|event| event["content"]["user_ids"] != serde_json::json!([]));
         let events = seen.events(&place.room)[mark.events..].iter().chain(ephemeral);
         let requests = self.sim.recorded_requests();
-        record::of(&self.names, self.anna.user_id(), events, requests[mark.requests..].iter())
+        record::of(&self.names, &[self.anna.user_id(), self.guest.user_id()], events, requests[mark.requests..].iter())
     }
 }
 
@@ -261,6 +339,11 @@ struct Mark {
     requests: usize,
 }
 
+/// A room that shows no chat.
+fn room_only(room: String) -> Place {
+    Place { thread: String::new(), room, theirs: Default::default(), own: Default::default() }
+}
+
 /// A chat in which Bob and Anna have said something.
 async fn place(
     sim: &Sim,
@@ -269,29 +352,42 @@ async fn place(
     others: &[&Account],
     title: Option<&str>,
 ) -> anyhow::Result<Place> {
-    let members: Vec<u64> = [account.pk].into_iter().chain(others.iter().map(|other| other.pk)).collect();
-    let thread = sim.create_thread(&members, title)?;
+    let members: Vec<&Account> = [account].into_iter().chain(others.iter().copied()).collect();
     let first = format!("Here begins {}", title.unwrap_or("a chat"));
-    sim.send_text(others[0].pk, &thread, &first)?;
-    let event_of = |text: &str, room: &str| {
+    let begun = begin(sim, anna, &members, title, &first).await?;
+    let own = anna.send(&begun.room, "Anna is here").await?;
+    let items = sim.wait_for_items(&begun.thread, 2, DEADLINE).await?;
+    Ok(Place { own: (own, items[1].item_id.clone()), ..begun })
+}
+
+/// A chat in which somebody has said something to Anna, who is in its room.
+async fn begin(
+    sim: &Sim,
+    anna: &Client,
+    members: &[&Account],
+    title: Option<&str>,
+    first: &str,
+) -> anyhow::Result<Place> {
+    let pks: Vec<u64> = members.iter().map(|member| member.pk).collect();
+    let thread = sim.create_thread(&pks, title)?;
+    let other = if first.starts_with("Here begins") { pks[1] } else { pks[0] };
+    let item = sim.send_text(other, &thread, first)?;
+    let event_of = |room: &str| {
         let seen = anna.seen();
-        let found = seen.events(room).iter().find(|event| event["content"]["body"] == text)?;
+        let found = seen.events(room).iter().find(|event| event["content"]["body"] == first)?;
         Some(found["event_id"].as_str()?.to_owned())
     };
     let deadline = Instant::now() + DEADLINE;
-    let (room, theirs) = loop {
+    loop {
         ensure!(Instant::now() < deadline, "no room for the chat");
         let invites: Vec<String> = anna.seen().invites().map(ToOwned::to_owned).collect();
         for room in invites {
             anna.join(&room).await?;
         }
         let rooms: Vec<String> = anna.seen().rooms().map(ToOwned::to_owned).collect();
-        if let Some(found) = rooms.iter().find_map(|room| Some((room.clone(), event_of(&first, room)?))) {
-            break found;
+        if let Some((room, event)) = rooms.iter().find_map(|room| Some((room.clone(), event_of(room)?))) {
+            return Ok(Place { thread, room, theirs: (event, item), own: Default::default() });
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
-    };
-    let own = anna.send(&room, "Anna is here").await?;
-    let items = sim.wait_for_items(&thread, 2, DEADLINE).await?;
-    Ok(Place { thread, room, theirs: (theirs, items[0].item_id.clone()), own: (own, items[1].item_id.clone()) })
+    }
 }

@@ -10,7 +10,7 @@ use super::stage::Stage;
 pub(super) async fn play(stage: &Stage) -> anyhow::Result<Vec<Scene>> {
     let expected = table::expected()?;
     let bot = format!("@instagrambot:{SERVER_NAME}");
-    let lines = table::play(&stage.sim, &stage.anna, &stage.account, &bot).await?;
+    let lines = table::play(&stage.sim, (&stage.anna, &stage.guest), &stage.account, &bot).await?;
     let scenes = lines.into_iter().map(|line| {
         let fits = expected.get(&line.name) == Some(&line.record);
         let what = format!("{} → {}", line.name, line.becomes());

@@ -26,6 +26,8 @@ pub(super) struct Stage {
     pub(super) sim: Arc<Sim>,
     /// Anna, at the homeserver.
     pub(super) anna: Client,
+    /// Somebody without an account at Instagram.
+    pub(super) guest: Client,
     /// Anna, on Instagram.
     pub(super) account: Account,
     /// Somebody Anna talks to.
@@ -63,7 +65,9 @@ impl Stage {
         let bridge = start(&program, directory.path(), port).await?;
         step("Anna logs in to Matrix and gives the bridge her Instagram session");
         let anna = Client::login(&synapse.url(), "anna", PASSWORD).await?;
-        let stage = Self { sim, anna, account, bob, carol, synapse, bridge, control, directory };
+        synapse.register_user("grace", PASSWORD).await?;
+        let guest = Client::login(&synapse.url(), "grace", PASSWORD).await?;
+        let stage = Self { sim, anna, guest, account, bob, carol, synapse, bridge, control, directory };
         stage.log_in().await.with_context(|| stage.log_tail())?;
         Ok(stage)
     }

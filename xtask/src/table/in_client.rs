@@ -118,6 +118,9 @@ fn files() -> Vec<Deed> {
             "org.matrix.msc1767.audio": {"duration": 1200, "waveform": [0, 512, 1024]}}),
             )
         }),
+        Deed::in_client("a sound", |g, p| {
+            file(g, p, "m.room.message", sample::VOICE, json!({"msgtype": "m.audio", "body": "song.m4a"}))
+        }),
         Deed::in_client("a file that Instagram does not take", |g, p| {
             let pdf =
                 sample::Sample { bytes: b"%PDF-1.7\nnot a picture", content_type: "application/pdf", ..sample::VOICE };
@@ -152,6 +155,33 @@ fn changes() -> Vec<Deed> {
                 "m.new_content": {"msgtype": "m.text", "body": "Anna is here again"}}),
             )
         }),
+        Deed::in_client("other words for a picture", |g, p| {
+            Box::pin(async move {
+                let is_picture = |event: &Value| event["content"]["filename"] == "lake.jpg";
+                let url = {
+                    let seen = g.anna.seen();
+                    let picture = seen.events(&p.room).iter().rfind(|event| is_picture(event));
+                    picture.map(|event| event["content"]["url"].clone()).unwrap_or_default()
+                };
+                let picture = g.last(p, is_picture).unwrap_or_default();
+                let words =
+                    |words: &str| json!({"msgtype": "m.image", "filename": "lake.jpg", "body": words, "url": url});
+                let mut edit = words("* The sea");
+                edit["m.new_content"] = words("The sea");
+                edit["m.relates_to"] = json!({"rel_type": "m.replace", "event_id": picture});
+                g.anna.send_content(&p.room, &edit).await.map(drop)
+            })
+        }),
+        Deed::in_client("an edit that comes too late", |g, p| {
+            Box::pin(async move {
+                let event = g.said_long_ago(p).await?;
+                let relation = json!({"rel_type": "m.replace", "event_id": event});
+                let edit = json!({"msgtype": "m.text", "body": "* new", "m.relates_to": relation,
+                    "m.new_content": text("new")});
+                g.anna.send_content(&p.room, &edit).await.map(drop)
+            })
+        })
+        .until(|g, p| g.bot_said(p, "15 minutes")),
         Deed::in_client("an edit of somebody else's message", |g, p| {
             let relation = json!({"rel_type": "m.replace", "event_id": p.theirs.0});
             message(
@@ -211,6 +241,8 @@ fn chats() -> Vec<Deed> {
             Box::pin(async move { g.anna.redact(&p.room, &p.theirs.0).await })
         })
         .until(|g, p| g.bot_said(p, "removed here only")),
+        Deed::in_client("earlier messages", |g, p| command(g, p, "!ig backfill 5"))
+            .until(|g, p| g.bot_said(p, "Fetching up to 5")),
         Deed::in_client("mute", |g, p| command(g, p, "!ig mute")).until(|g, p| g.bot_said(p, "is silent")),
         Deed::in_client("unmute", |g, p| command(g, p, "!ig unmute")).until(|g, p| g.bot_said(p, "tells you")),
         Deed::in_client("mark as unread", |g, p| command(g, p, "!ig mark-unread"))
@@ -224,7 +256,7 @@ impl Ground<'_> {
     }
 
     /// True once the bridge has said something with these words.
-    fn bot_said(&self, place: &Place, words: &str) -> bool {
+    pub(super) fn bot_said(&self, place: &Place, words: &str) -> bool {
         let seen = self.anna.seen();
         seen.events(&place.room).iter().any(|event| {
             event["content"]["msgtype"] == "m.notice"
@@ -232,15 +264,44 @@ impl Ground<'_> {
         })
     }
 
+    /// Something that Anna said two hours ago in the app and that is heard only now; its event.
+    async fn said_long_ago(&self, place: &Place) -> anyhow::Result<String> {
+        let items = self.sim.thread_items(&place.thread)?;
+        let newest = items.iter().map(|item| item.timestamp_us).max().unwrap_or_default();
+        let id = format!("{}1", place.own.1);
+        let item = json!({"item_id": id, "user_id": self.account.pk, "timestamp": newest - 7_200_000_000,
+            "client_context": "6600000000000000001", "item_type": "text", "text": "said long ago"});
+        let path = format!("/direct_v2/threads/{}/items/{id}", place.thread);
+        self.sim.push_patch(self.account.pk, "add", &path, Some(&item.to_string()))?;
+        let shown = |_: &crate::matrix::Seen| None::<String>;
+        let found = async {
+            loop {
+                if let Some(event) = self.last(place, |event| event["content"]["body"] == "said long ago") {
+                    return event;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            event = found => Ok(event),
+            _ = self.anna.wait_for(super::DEADLINE, shown) => anyhow::bail!("what was said long ago never came"),
+        }
+    }
+
+    /// How many lines the bridge's bot has said.
+    pub(super) fn bot_lines(&self, place: &Place) -> usize {
+        self.anna.seen().said_by(&place.room, &self.bot).len()
+    }
+
     /// The last event that fits.
-    fn last(&self, place: &Place, fits: impl Fn(&Value) -> bool) -> Option<String> {
+    pub(super) fn last(&self, place: &Place, fits: impl Fn(&Value) -> bool) -> Option<String> {
         let seen = self.anna.seen();
         let found = seen.events(&place.room).iter().rfind(|event| fits(event))?;
         Some(found["event_id"].as_str()?.to_owned())
     }
 }
 
-fn text(body: &str) -> Value {
+pub(super) fn text(body: &str) -> Value {
     json!({"msgtype": "m.text", "body": body})
 }
 
@@ -248,15 +309,15 @@ fn html(formatted: &str) -> Value {
     json!({"msgtype": "m.text", "body": "(formatted)", "format": "org.matrix.custom.html", "formatted_body": formatted})
 }
 
-fn message<'a>(ground: &'a Ground<'_>, place: &'a Place, content: Value) -> Doing<'a> {
+pub(super) fn message<'a>(ground: &'a Ground<'_>, place: &'a Place, content: Value) -> Doing<'a> {
     event(ground, place, "m.room.message", content)
 }
 
-fn event<'a>(ground: &'a Ground<'_>, place: &'a Place, kind: &'static str, content: Value) -> Doing<'a> {
+pub(super) fn event<'a>(ground: &'a Ground<'_>, place: &'a Place, kind: &'static str, content: Value) -> Doing<'a> {
     Box::pin(async move { ground.anna.send_event(&place.room, kind, &content).await.map(drop) })
 }
 
-fn command<'a>(ground: &'a Ground<'_>, place: &'a Place, words: &'static str) -> Doing<'a> {
+pub(super) fn command<'a>(ground: &'a Ground<'_>, place: &'a Place, words: &'static str) -> Doing<'a> {
     message(ground, place, text(words))
 }
 

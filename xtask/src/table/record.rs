@@ -47,7 +47,7 @@ impl Names {
 
 /// A link whose last part is a code made up by the simulator.
 fn without_code(line: &str) -> String {
-    for kind in ["/p/", "/reel/", "/stories/bob/", "mxc://"] {
+    for kind in ["/p/", "/reel/", "/stories/bob/", "mxc://", "matrix.to/#/!"] {
         if let Some((start, _)) = line.split_once(kind) {
             return format!("{start}{kind}…");
         }
@@ -73,16 +73,16 @@ fn without_numbers(line: &str) -> String {
     out
 }
 
-/// What came of one line: everything in the room that Anna did not do herself, and everything asked of Instagram that is
+/// What came of one line: everything in the room that nobody did in a client, and everything asked of Instagram that is
 /// more than looking.
 pub(super) fn of<'a>(
     names: &Names,
-    anna: &str,
+    users: &[&str],
     events: impl Iterator<Item = &'a Value>,
     requests: impl Iterator<Item = &'a RecordedRequest>,
 ) -> Value {
     let is_fence = |text: &str| text.starts_with('⟨');
-    let events = events.filter(|event| event["sender"] != anna);
+    let events = events.filter(|event| !users.iter().any(|user| event["sender"] == *user));
     let events = events.filter(|event| !is_fence(event["content"]["body"].as_str().unwrap_or_default()));
     let events: Vec<Value> = events.map(|event| self::event(names, event)).collect();
     let requests = requests.filter(|request| request.method != "GET");
