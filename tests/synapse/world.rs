@@ -75,19 +75,23 @@ impl World {
         let other = self.sim.create_account(&name, &name).unwrap();
         let thread = self.sim.create_thread(&[self.anna_account.pk, other.pk], None).unwrap();
         self.sim.send_text(other.pk, &thread, "first").unwrap();
-        let invites = self.anna.wait_for(DEADLINE, |seen| {
-            let invites: Vec<String> = seen.invites().map(str::to_owned).collect();
-            (!invites.is_empty()).then_some(invites)
-        });
-        let invites = invites.await.unwrap_or_else(|error| panic!("no portal: {error}\n{}", self.bridge.log_tail()));
-        for room in &invites {
-            self.anna.join(room).await.unwrap();
-        }
         let key = format!("dev.puppetgram://instagram/{thread}");
-        let has_key = |seen: &xtask::matrix::Seen| {
-            seen.rooms().find(|room| seen.state(room, "m.bridge", &key).is_some()).map(str::to_owned)
+        let room = loop {
+            // Other chats may have invited her too.
+            let news = self.anna.wait_for(DEADLINE, |seen| {
+                let room = seen.rooms().find(|room| seen.state(room, "m.bridge", &key).is_some()).map(str::to_owned);
+                let invites: Vec<String> = seen.invites().map(str::to_owned).collect();
+                (room.is_some() || !invites.is_empty()).then_some((room, invites))
+            });
+            let (room, invites) =
+                news.await.unwrap_or_else(|error| panic!("no portal: {error}\n{}", self.bridge.log_tail()));
+            if let Some(room) = room {
+                break room;
+            }
+            for room in &invites {
+                self.anna.join(room).await.unwrap();
+            }
         };
-        let room = self.anna.wait_for(DEADLINE, has_key).await.unwrap();
         let ghost = format!("@instagram_{}:{SERVER_NAME}", other.pk);
         let chat = Chat { other, thread, room, ghost };
         self.expect_on_matrix(&chat, &["first".to_owned()]).await;
