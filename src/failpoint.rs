@@ -1,7 +1,8 @@
 //! Named moments at which a test may have the process die as if killed. In release builds they are nothing.
 
-/// Every moment, in the order in which a message meets them.
-pub const ALL: [&str; 12] = [
+/// Every moment: those that messages meet, in their order, those of a new room, of files, of what is done to messages, and
+/// of history.
+pub const ALL: [&str; 20] = [
     "transaction-before-commit",
     "transaction-after-commit",
     "batch-before-commit",
@@ -14,6 +15,14 @@ pub const ALL: [&str; 12] = [
     "to-remote-after-settle",
     "room-after-create",
     "room-after-save",
+    "media-after-upload",
+    "file-after-upload",
+    "reaction-after-send",
+    "edit-after-send",
+    "unsend-after-send",
+    "receipt-after-send",
+    "history-after-page",
+    "history-after-finish",
 ];
 
 /// Dies here if `PUPPETGRAM_FAILPOINT` is `name`, or `name:N` for the N-th time it is reached.

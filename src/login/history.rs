@@ -13,6 +13,7 @@ use crate::command::Progress;
 use crate::config::Requests;
 use crate::domain::ids::{LaneKey, LoginId, ThreadId};
 use crate::domain::record::{Cursor, History, HistoryKind};
+use crate::failpoint;
 use crate::lane::StepError;
 use crate::network::{Page, Remote, RemoteError};
 use crate::runtime;
@@ -293,6 +294,7 @@ async fn page(bridge: &Arc<Bridge>, history: &mut History) -> Result<bool, Begin
     let before = history.cursor.clone();
     let moved = History { cursor: next, fetched: history.fetched.saturating_add(items), ..history.clone() };
     bridge.store.add_history_page(&moved, rows).await?;
+    failpoint::hit("history-after-page");
     *history = moved;
     // The first message may come again and again at the end.
     if items == 0 || items >= left || history.cursor.is_none() || history.cursor == before {
@@ -304,6 +306,7 @@ async fn page(bridge: &Arc<Bridge>, history: &mut History) -> Result<bool, Begin
 
 async fn finish(bridge: &Arc<Bridge>, history: &History) -> Result<(), BeginError> {
     bridge.store.finish_history(&history.thread, &history.login, runtime::now()).await?;
+    failpoint::hit("history-after-finish");
     bridge.histories.release(history);
     bridge.lanes.wake(bridge, LaneKey::incoming(&history.thread));
     bridge.lanes.hurry();

@@ -16,6 +16,7 @@ use crate::config::Receipts;
 use crate::domain::ids::{LoginId, Timestamp};
 use crate::domain::record::{Portal, Standing};
 use crate::domain::request_id;
+use crate::failpoint;
 use crate::lane::StepError;
 use crate::network::TypingNotice;
 use crate::runtime;
@@ -197,6 +198,7 @@ pub async fn seen(
     let context = request_id::fresh_client_context(runtime::now());
     let told = bridge.remote(login).await?.mark_seen(&portal.key.thread, &last.item, &context).await;
     told.map_err(|error| StepError::Remote { login: login.clone(), error })?;
+    failpoint::hit("receipt-after-send");
     Ok(bridge.store.advance_read(portal.id, &own, last.at).await?)
 }
 

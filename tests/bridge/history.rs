@@ -104,11 +104,12 @@ async fn ten_thousand_messages_survive_five_deaths() {
     world.sim.import_history(&thread, COUNT, &History { reaction_every: 0, ..History::default() }).unwrap();
     world.log_in_anna().await;
     // Two deaths while pages come, three while the room fills.
-    for _ in 0..2 {
-        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    for moment in ["history-after-page:100", "history-after-finish"] {
         world.bridge.kill();
-        world.bridge.start();
+        world.bridge.start_with(&[("PUPPETGRAM_FAILPOINT", moment)]);
+        assert!(world.bridge.wait_for_death().await, "{moment}");
     }
+    world.bridge.start();
     let room = world.until("the room", |world| room_of(world, &thread)).await;
     for share in 1..4 {
         let enough = COUNT / 5 * share;

@@ -14,6 +14,14 @@ fn rounds() -> usize {
     kills() / 2
 }
 
+/// Has the next process die at a moment of what is done, a different one each round.
+fn doomed(world: &mut World, n: usize, moments: &[&str]) -> String {
+    let moment = moments[n % moments.len()];
+    world.bridge.kill();
+    world.bridge.start_with(&[("PUPPETGRAM_FAILPOINT", moment)]);
+    moment.to_owned()
+}
+
 /// Done on Instagram while the bridge dies.
 #[tokio::test(flavor = "multi_thread")]
 async fn random_deaths_change_nothing_of_what_is_done_in_the_app() {
@@ -29,10 +37,10 @@ async fn random_deaths_change_nothing_of_what_is_done_in_the_app() {
         // Whatever is done to a message is done while the bridge comes and goes.
         let kept = world.sim.send_text(bob, &thread, &format!("kept {n}")).unwrap();
         let removed = world.sim.send_text(bob, &thread, &format!("removed {n}")).unwrap();
+        let moment = doomed(&mut world, n, &["media-after-upload", "to-matrix-after-send:2"]);
         world.sim.send_item(bob, &thread, photo.item(&world.sim)).unwrap();
         expected.extend([format!("kept {n}"), format!("removed {n}"), "photo.jpg".to_owned()]);
-        tokio::time::sleep(Duration::from_millis(random.u64(0..150))).await;
-        world.bridge.kill();
+        assert!(world.bridge.wait_for_death().await, "{moment}");
         world.bridge.start();
         world.sim.react(bob, &thread, &kept, Some("😂")).unwrap();
         world.sim.react(world.anna_account.pk, &thread, &kept, Some("❤")).unwrap();
@@ -96,23 +104,26 @@ async fn random_deaths_change_nothing_of_what_is_done_in_matrix() {
         let theirs = world.sim.send_text(world.bob.pk, &thread, &format!("bob {n}")).unwrap();
         let text = format!("bob {n}");
         let target = world.until("Bob's message", |world| world.event(&room, &text)).await["event_id"].clone();
-        let react = |key: &str| {
+        let react = |world: &World, key: &str| {
             let relation = json!({"rel_type": "m.annotation", "event_id": target, "key": key});
             world.homeserver.send(&room, &anna, "m.reaction", &json!({"m.relates_to": relation})).unwrap()
         };
         let kept = world.homeserver.send_text(&room, &anna, &format!("kept {n}")).unwrap();
         let removed = world.homeserver.send_text(&room, &anna, &format!("removed {n}")).unwrap();
-        react("👍");
-        world.homeserver.send(&room, &anna, "m.room.message", &photo).unwrap();
+        react(&world, "👍");
         tokio::time::sleep(Duration::from_millis(random.u64(0..150))).await;
-        world.bridge.kill();
-        world.bridge.start();
-        react("🔥");
+        let moments =
+            ["file-after-upload", "reaction-after-send", "edit-after-send", "unsend-after-send", "receipt-after-send"];
+        let moment = doomed(&mut world, n, &moments);
+        world.homeserver.send(&room, &anna, "m.room.message", &photo).unwrap();
+        react(&world, "🔥");
         let edit = json!({"msgtype": "m.text", "body": "* edited", "m.new_content": {"msgtype": "m.text", "body": format!("edited {n}")},
             "m.relates_to": {"rel_type": "m.replace", "event_id": kept}});
         world.homeserver.send(&room, &anna, "m.room.message", &edit).unwrap();
         world.homeserver.redact(&room, &anna, &removed).unwrap();
         world.homeserver.mark_read(&room, &anna, target.as_str().unwrap()).unwrap();
+        assert!(world.bridge.wait_for_death().await, "{moment}");
+        world.bridge.start();
         tokio::time::sleep(Duration::from_millis(random.u64(0..150))).await;
         world.bridge.kill();
         world.bridge.start();

@@ -12,6 +12,7 @@ use super::{Remote, RemoteError, decode};
 use crate::domain::event::{Item, ReplyTo};
 use crate::domain::ids::{ClientContext, ItemId, ThreadId};
 use crate::domain::request_id;
+use crate::failpoint;
 use crate::media::{SpoolError, Spooled};
 use crate::runtime;
 
@@ -151,6 +152,7 @@ impl Remote {
             let _permit = SENDING.acquire().await;
             self.upload(&upload, &outgoing.file).await?
         };
+        failpoint::hit("file-after-upload");
         let kind = match &outgoing.kind {
             OutgoingKind::Photo => AttachmentKind::Photo,
             OutgoingKind::Video { width, height, duration_ms } => AttachmentKind::Video {

@@ -9,6 +9,7 @@ use crate::bridge::Bridge;
 use crate::domain::convert::to_remote::{MessageContent, OutgoingPart};
 use crate::domain::notice::Notice;
 use crate::domain::record::{Effect, InboxRow, Portal, Settlement};
+use crate::failpoint;
 use crate::lane::StepError;
 use crate::portal::echo::{self, Deed};
 
@@ -70,6 +71,7 @@ pub(super) async fn handle(
         let edited = Effect::Edited { portal: portal.id, item: item.item.clone(), digest };
         let outcome = remote.edit(super::target(portal, item), &part.text).await;
         outcome.map_err(|error| StepError::Remote { login: login.clone(), error })?;
+        failpoint::hit("edit-after-send");
         effects.push(edited);
     }
     Ok(Settlement { effects, ..Settlement::nothing(row.id) })

@@ -12,6 +12,7 @@ use crate::domain::ids::Timestamp;
 use crate::domain::notice::Notice;
 use crate::domain::record::{Effect, InboxRow, Portal, Reacted, Settlement, Standing};
 use crate::domain::request_id;
+use crate::failpoint;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::portal::{
@@ -64,6 +65,7 @@ pub(super) async fn handle(
     echo::note(bridge, &mapping, Deed::reacted(&shown.sender, Some(&shown.emoji)), Some(&context)).await?;
     let reacted = remote.react(super::target(portal, &mapping), Some(&shown.emoji), &context).await;
     reacted.map_err(|error| StepError::Remote { login, error })?;
+    failpoint::hit("reaction-after-send");
     if let Some(earlier) = earlier.filter(|earlier| earlier.event != event.event_id) {
         replace(bridge, event, &earlier.event).await?;
     }

@@ -10,6 +10,7 @@ use crate::domain::ids::Timestamp;
 use crate::domain::notice::Notice;
 use crate::domain::record::{Effect, InboxRow, Mapping, Portal, Reacted, Settlement};
 use crate::domain::request_id;
+use crate::failpoint;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::portal::certain_login;
@@ -46,6 +47,7 @@ pub(super) async fn handle(
         let unsent = Effect::Unsent { portal: portal.id, item: mapping.item.clone() };
         let outcome = remote.unsend(&portal.key.thread, &mapping.item).await;
         outcome.map_err(|error| StepError::Remote { login: login.clone(), error })?;
+        failpoint::hit("unsend-after-send");
         effects.push(unsent);
         // Instagram takes back the whole: its other parts go here too.
         let siblings = bridge.store.mapping_of_item(portal.id, &mapping.item).await?.into_iter();

@@ -13,6 +13,7 @@ use crate::bridge::Bridge;
 use crate::domain::convert::to_matrix::{Media, add_loop_hints};
 use crate::domain::event::{Attachment, AttachmentKind, ItemContent};
 use crate::domain::ids::{ItemId, LoginId, ThreadId};
+use crate::failpoint;
 use crate::lane::StepError;
 use crate::matrix::HomeserverError;
 use crate::media::{self, Looks, Picture, Spooled};
@@ -81,6 +82,7 @@ async fn copy(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Val
         content["msgtype"] = Value::from("m.video");
     }
     content["url"] = Value::from(upload(bridge, &file, looks.mime(), &name).await?.as_str());
+    failpoint::hit("media-after-upload");
     let info = &mut content["info"];
     info["mimetype"] = Value::from(looks.mime());
     info["size"] = Value::from(file.size());
