@@ -140,3 +140,15 @@ fn every_other_kind_is_understood() {
         check(name, &Item::decode(&case["item"].to_string()).unwrap(), &case["content"]);
     }
 }
+
+/// The names of endpoints to send to are never heard; an item that has one as its type is not lost all the same.
+#[test]
+fn names_of_endpoints_lose_no_item() {
+    let names = "photo_attachment video_attachment voice_attachment raven_attachment configure_photo configure_video \
+        share_voice reaction";
+    for name in names.split_whitespace() {
+        let item = Item::decode(&format!(r#"{{"item_id":1,"item_type":"{name}","{name}":{{"id":"7"}}}}"#)).unwrap();
+        assert!(!matches!(item.content(), Content::Internal | Content::Action(_)), "{name}");
+        assert!(item.summary().starts_with("a "), "{}", item.summary());
+    }
+}

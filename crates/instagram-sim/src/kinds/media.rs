@@ -31,6 +31,12 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::new("voice_once", "voice_media", |shapes| voice(shapes, "once")),
     Kind::new("gif", "animated_media", |shapes| animated(shapes, false)),
     Kind::new("animated_sticker", "animated_media", |shapes| animated(shapes, true)),
+    // Such types are names of endpoints to send to, and never heard.
+    Kind::new(
+        "name_of_an_endpoint",
+        "photo_attachment",
+        |shapes| json!({ "photo_attachment": { "media": attachment(shapes, 1) } }),
+    ),
     Kind::new("static_sticker", "static_sticker", |shapes| {
         json!({ "static_sticker": {
             "id": "s1",
