@@ -109,6 +109,10 @@ fn disposition(
         StepError::Later(_) => {
             Disposition::Refuse(Notice::new("A message was not bridged: what it refers to never came."))
         }
+        // What is heard waits as long as the account has to rest.
+        StepError::Remote { error: RemoteError::Blocked(_), .. } if incoming => {
+            Disposition::Rest(Duration::from_secs(900))
+        }
         StepError::Remote { error, .. } if too_old || !error.is_transient() => {
             Disposition::Refuse(remote_notice(error, incoming))
         }
@@ -239,6 +243,14 @@ mod tests {
         let error = remote(RemoteError::Rejected("this person takes no messages".into()));
         let Disposition::Refuse(notice) = disposition(&error, &outgoing(), 1, GIVE_UP, Timestamp(0)) else { panic!() };
         assert!(notice.statement.contains("this person takes no messages"));
+    }
+
+    #[test]
+    fn what_is_heard_outlasts_a_block_of_the_account() {
+        let error = remote(RemoteError::Blocked("spam".into()));
+        let incoming = row(LaneKey::incoming(&ThreadId::new("1")), 0);
+        assert!(matches!(disposition(&error, &incoming, 1, GIVE_UP, Timestamp(0)), Disposition::Rest(_)));
+        assert!(matches!(disposition(&error, &outgoing(), 1, GIVE_UP, Timestamp(0)), Disposition::Refuse(_)));
     }
 
     #[test]

@@ -23,6 +23,8 @@ const STABLE: Duration = Duration::from_secs(300);
 
 /// Least pause of a reconciliation when Instagram asks for patience.
 const REST: Duration = Duration::from_secs(60);
+/// Likewise when Instagram blocks the account's requests.
+const LONG_REST: Duration = Duration::from_secs(900);
 /// Microseconds before the newest known item that a reconciliation looks back: items are not strictly in order.
 const OVERLAP_US: i64 = 600 * 1_000_000;
 
@@ -219,13 +221,17 @@ async fn reconcile(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor, Se
     let newest = old.map_or(0, |cursor| cursor.newest_item_us);
     let since_us = newest.saturating_sub(OVERLAP_US).max(since.0.saturating_mul(1000));
     let missed = match running.remote.missed(since_us).await {
-        Err(RemoteError::RateLimited(after)) => {
+        Err(error @ (RemoteError::RateLimited(_) | RemoteError::Blocked(_))) => {
             // A burst that is repeated at once is what limits are for.
+            let rest = match &error {
+                RemoteError::RateLimited(after) => (*after).max(REST),
+                _ => LONG_REST,
+            };
             tokio::select! {
-                () = tokio::time::sleep(after.max(REST)) => {}
+                () = tokio::time::sleep(rest) => {}
                 () = bridge.tasks.shutdown().cancelled() => {}
             }
-            return Err(RemoteError::RateLimited(after).into());
+            return Err(error.into());
         }
         missed => missed?,
     };

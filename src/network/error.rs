@@ -38,6 +38,9 @@ pub enum RemoteError {
     /// An answer that makes no sense, or a fault on their side.
     #[error("server: {0}")]
     Server(String),
+    /// Our own disk does not take a file.
+    #[error("the temporary directory: {0}")]
+    Disk(String),
 }
 
 impl RemoteError {
@@ -74,6 +77,10 @@ impl RemoteError {
             Self::Transport(_) | Self::Server(_) => (
                 "Instagram could not be reached or answered with nonsense.".into(),
                 Some("try again later; the admin finds the details in the log.".into()),
+            ),
+            Self::Disk(_) => (
+                "the bridge's disk does not take the file.".into(),
+                Some("tell the admin: the temporary directory needs room.".into()),
             ),
             Self::RateLimited(_) => (
                 "Instagram asks to wait before more is sent.".into(),

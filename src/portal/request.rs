@@ -19,7 +19,7 @@ use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::login::history;
 use crate::matrix::Intent;
-use crate::network::ChatChange;
+use crate::network::{ChatChange, RemoteError};
 
 /// Where the bot's words about a request say which one they are about.
 const REQUEST: &str = "dev.puppetgram.message_request";
@@ -116,8 +116,8 @@ pub(crate) async fn answer(
 pub(super) async fn is_over(bridge: &Bridge, login: &LoginId, thread: &ThreadId) -> Result<bool, StepError> {
     match bridge.remote(login).await?.thread(thread).await {
         Ok(shown) => Ok(shown.pending != Some(true)),
-        Err(error) if error.is_transient() => Err(StepError::Remote { login: login.clone(), error }),
-        Err(_) => Ok(false),
+        Err(RemoteError::NotFound | RemoteError::Rejected(_)) => Ok(false),
+        Err(error) => Err(StepError::Remote { login: login.clone(), error }),
     }
 }
 

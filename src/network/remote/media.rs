@@ -71,7 +71,7 @@ impl Remote {
             Ok(file) => Ok(file),
             Err(SpoolError::Source(error)) => Err(media_error(error)),
             Err(SpoolError::Empty) => Err(RemoteError::Server("an empty file".to_owned())),
-            Err(SpoolError::Disk(error)) => Err(RemoteError::Transport(format!("the disk: {error}"))),
+            Err(SpoolError::Disk(error)) => Err(RemoteError::Disk(error.to_string())),
         }
     }
 

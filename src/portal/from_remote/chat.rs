@@ -12,6 +12,7 @@ use crate::domain::record::{Effect, InboxRow, Rules};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
+use crate::network::RemoteError;
 use crate::portal::room::VANISH_MODE_ON;
 use crate::portal::{ghost, room};
 
@@ -42,8 +43,8 @@ pub(super) async fn reconciled(
 ) -> Result<Plan, StepError> {
     let thread = match bridge.remote(&login).await?.thread(thread).await {
         Ok(thread) => thread,
-        Err(error) if error.is_transient() => return Err(StepError::Remote { login, error }),
-        Err(_) => return Ok(Plan::nothing(row)),
+        Err(RemoteError::NotFound | RemoteError::Rejected(_)) => return Ok(Plan::nothing(row)),
+        Err(error) => return Err(StepError::Remote { login, error }),
     };
     let mut plan = changed(bridge, row, login.clone(), &thread).await?;
     let known = room::portal_for(bridge, &login, &thread.id).await?;
@@ -123,8 +124,8 @@ pub(super) async fn removed(heard: &Heard<'_>) -> Result<Plan, StepError> {
             let text = format!("@{name} has deleted this chat on Instagram and is still in the group. The room stays.");
             return Ok(notice(heard, &text));
         }
-        Err(error) if error.is_transient() => return Err(StepError::Remote { login: login.clone(), error }),
-        Err(_) => {}
+        Err(RemoteError::NotFound | RemoteError::Rejected(_)) => {}
+        Err(error) => return Err(StepError::Remote { login: login.clone(), error }),
     }
     room::without_login(bridge, portal, login, &known.user).await?;
     let text = format!(

@@ -189,6 +189,10 @@ async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(S
                     Ok(None) | Err(_) => return Err(Lost::Because("its address has expired".to_owned())),
                 }
             }
+            RemoteError::Disk(reason) => {
+                tracing::error!(%reason, "a file waits for room in the temporary directory");
+                return Err(Lost::Stop(StepError::Hold("room in the temporary directory")));
+            }
             RemoteError::Transport(_) | RemoteError::Server(_) | RemoteError::Uncertain => match pauses.next() {
                 Some(pause) => tokio::time::sleep(*pause).await,
                 None if remote.proof().connected_at.is_none() => {
