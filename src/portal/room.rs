@@ -1,27 +1,34 @@
 //! The room of a portal: made once, adopted when it was made before a crash, kept in step with the thread.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+mod budget;
+mod members;
+mod names;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
+use ruma::{OwnedRoomId, OwnedUserId};
 use serde_json::{Value, json};
 
 use super::{ghost, puppet, request};
 use crate::bridge::Bridge;
 use crate::config::Requests;
-use crate::domain::event::{RemoteThread, RemoteUser};
-use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
+use crate::domain::event::RemoteThread;
+use crate::domain::ids::{LoginId, PortalKey, RemoteUserId, ThreadId};
 use crate::domain::record::{Portal, Rules, Standing};
 use crate::domain::request_id;
 use crate::failpoint;
 use crate::lane::StepError;
 use crate::matrix::{HomeserverError, Intent, NewRoom};
 use crate::network::RemoteError;
-use crate::runtime;
 
-/// The power of a ghost whose user is an admin on Instagram.
-const ADMIN_POWER: i64 = 50;
+pub use budget::RoomBudget;
+pub use members::{doubt_member, ensure_member};
+pub(super) use members::{ensure_user, set_admins, without_login};
+pub(super) use names::name_again;
+
+use members::{invite_quietly, owner, update_members};
+use names::{name, name_ghosts};
 
 /// What a room is told when what is written begins to disappear.
 pub(super) const VANISH_MODE_ON: &str = "Vanish mode was switched on in this chat: on Instagram its messages disappear \
@@ -96,30 +103,6 @@ pub async fn ensure_quietly(
     let shown = fetch(bridge, login, thread, sender).await?;
     // Whoever asks for what was said before has accepted.
     create(bridge, login, &RemoteThread { pending: None, ..shown }, false).await
-}
-
-/// How many rooms were made in the last hour. A flood of chats must not become a flood of rooms.
-#[derive(Debug, Default)]
-pub struct RoomBudget(Mutex<VecDeque<Timestamp>>);
-
-impl RoomBudget {
-    /// Whether another room may be made.
-    fn check(&self, most: usize) -> Result<(), StepError> {
-        const HOUR_MS: i64 = 3_600_000;
-        let now = runtime::now();
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while made.front().is_some_and(|at| now.0.saturating_sub(at.0) > HOUR_MS) {
-            made.pop_front();
-        }
-        match made.len() < most {
-            true => Ok(()),
-            false => Err(StepError::Hold("too many rooms were made in the last hour")),
-        }
-    }
-
-    fn note(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(runtime::now());
-    }
 }
 
 /// The portal that shows a thread to a login: shared if the thread is a group, else the login's own.
@@ -245,17 +228,6 @@ async fn adopt(bridge: &Bridge, alias: &str) -> Result<OwnedRoomId, StepError> {
     Err(StepError::Later("room alias"))
 }
 
-fn name(thread: &RemoteThread) -> Option<String> {
-    if !thread.is_group {
-        return None;
-    }
-    let people = || {
-        let names: Vec<&str> = thread.users.iter().take(4).map(ghost::short_name).collect();
-        names.join(", ")
-    };
-    Some(thread.title.clone().unwrap_or_else(people))
-}
-
 fn new_room(
     bridge: &Bridge,
     thread: &RemoteThread,
@@ -299,100 +271,6 @@ fn group_powers() -> Value {
     })
 }
 
-/// Invites the owner of a login that was not yet seen in this thread.
-pub(super) async fn ensure_user(bridge: &Bridge, portal: &Portal, login: &LoginId) -> Result<(), StepError> {
-    if bridge.store.logins_in_thread(&portal.key.thread).await?.contains(login) {
-        return Ok(());
-    }
-    if let Some(room) = &portal.room {
-        invite_quietly(bridge, room, &owner(bridge, login).await?, portal.key.receiver.is_some()).await?;
-        let mut others = portal.members.clone();
-        others.retain(|member| *member != login.as_remote_user());
-        puppet::enter(bridge, portal, login, &others).await?;
-    }
-    Ok(bridge.store.note_login_in_thread(&portal.key.thread, login).await?)
-}
-
-/// A login is in a group no more. Where others go on in the room, its owner has no business there any longer.
-pub(super) async fn without_login(
-    bridge: &Bridge,
-    portal: &Portal,
-    login: &LoginId,
-    user: &UserId,
-) -> Result<(), StepError> {
-    bridge.store.forget_login_in_thread(&portal.key.thread, login).await?;
-    if portal.relay.as_ref() == Some(login) {
-        bridge.store.save_portal(portal, &Portal { relay: None, ..portal.clone() }).await?;
-    }
-    let left = bridge.store.logins_in_thread(&portal.key.thread).await?;
-    let own = bridge.store.logins_of_user(user).await?;
-    let Some(room) = portal.room.as_ref().filter(|_| !left.is_empty()) else { return Ok(()) };
-    if own.iter().any(|own| left.contains(&own.id)) {
-        return Ok(());
-    }
-    let reason = "your Instagram account is in this group no more";
-    match bridge.matrix.kick(room, user, Some(reason)).await {
-        Err(error) if error.is_transient() => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
-/// Invites; someone who is in the room already is no error.
-async fn invite_quietly(bridge: &Bridge, room: &RoomId, user: &OwnedUserId, is_direct: bool) -> Result<(), StepError> {
-    let invited = match is_direct {
-        // Only an invitation that is sent as an event can say that the chat is a direct one.
-        true => {
-            let member = json!({"membership": "invite", "is_direct": true});
-            bridge.matrix.set_state(&Intent::Bot, room, "m.room.member", user.as_str(), &member, None).await.map(drop)
-        }
-        false => bridge.matrix.invite(room, user).await,
-    };
-    match invited {
-        Err(error) if error.is_transient() => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
-async fn owner(bridge: &Bridge, login: &LoginId) -> Result<OwnedUserId, StepError> {
-    Ok(bridge.known_login(login).await?.user)
-}
-
-/// The ghost of a sender, in the room. In a direct chat the user's own ghost says by its name in this room that it
-/// shows what was written in the Instagram app.
-pub async fn ensure_member(
-    bridge: &Arc<Bridge>,
-    portal: &Portal,
-    login: &LoginId,
-    sender: &RemoteUserId,
-) -> Result<OwnedUserId, StepError> {
-    let user = ghost::user_id(bridge, sender);
-    if portal.members.contains(sender) {
-        return Ok(user);
-    }
-    let Some(room) = &portal.room else { return Err(StepError::Later("room")) };
-    let shown = ghost::look_up(bridge, login, sender).await?;
-    ghost::ensure(bridge, login, &shown).await?;
-    bridge.matrix.ensure_joined(&user, room).await?;
-    let own = portal.key.receiver.as_ref().is_some_and(|receiver| receiver.as_remote_user() == *sender);
-    if own {
-        name_here(bridge, portal, sender).await?;
-    }
-    let mut joined = portal.clone();
-    joined.members.push(sender.clone());
-    bridge.store.save_portal(portal, &joined).await?;
-    Ok(user)
-}
-
-/// Forgets that a ghost is in the room, after the homeserver refused it: the next try joins it again.
-pub async fn doubt_member(bridge: &Bridge, portal: PortalId, sender: &str) -> Result<(), StepError> {
-    if let Some(portal) = bridge.store.portal_by_id(portal).await? {
-        let mut without = portal.clone();
-        without.members.retain(|member| member.as_str() != sender);
-        bridge.store.save_portal(&portal, &without).await?;
-    }
-    Ok(())
-}
-
 /// Brings title and members of an existing room in step with the thread. A thread without a room gets one with its
 /// first message.
 pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) -> Result<(), StepError> {
@@ -431,118 +309,6 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
             ghost::refresh_pictures(bridge, login, thread, &portal);
         }
     }
-    Ok(())
-}
-
-/// Calls ghosts in this room by the names that they have in this chat; without one, by their own again.
-async fn name_ghosts(bridge: &Bridge, thread: &RemoteThread, portal: &mut Portal) -> Result<(), StepError> {
-    let Some(nicknames) = &thread.nicknames else { return Ok(()) };
-    let changed = |member: &&RemoteUserId| portal.nicknames.get(*member) != nicknames.get(*member);
-    let changed: Vec<_> = portal.members.iter().filter(changed).cloned().collect();
-    portal.nicknames.clone_from(nicknames);
-    for member in changed {
-        name_here(bridge, portal, &member).await?;
-    }
-    Ok(())
-}
-
-/// Calls a ghost by the name that it has in this room.
-async fn name_here(bridge: &Bridge, portal: &Portal, member: &RemoteUserId) -> Result<(), StepError> {
-    let (Some(ghost), Some(room)) = (bridge.store.ghost(member).await?, &portal.room) else { return Ok(()) };
-    let own = portal.key.receiver.as_ref().is_some_and(|receiver| receiver.as_remote_user() == *member);
-    let name = match portal.nicknames.get(member) {
-        Some(nickname) => bridge.config.displayname(nickname, &ghost.username),
-        None if own => {
-            let name = if ghost.full_name.trim().is_empty() { &ghost.username } else { ghost.full_name.trim() };
-            format!("{name} (you, in the Instagram app)")
-        }
-        None => ghost.displayname,
-    };
-    let user = ghost::user_id(bridge, member);
-    let mut content = json!({"membership": "join", "displayname": name});
-    if let Some(avatar) = &ghost.avatar {
-        content["avatar_url"] = json!(avatar);
-    }
-    let intent = Intent::As(user.clone());
-    match bridge.matrix.set_state(&intent, room, "m.room.member", user.as_str(), &content, None).await {
-        Err(error) if error.is_transient() => Err(error.into()),
-        Err(error) => {
-            tracing::debug!(%error, "name not shown");
-            Ok(())
-        }
-        Ok(_) => Ok(()),
-    }
-}
-
-/// Names a ghost in its rooms anew: homeservers write its profile over the names that it has in them.
-pub(super) async fn name_again(bridge: &Bridge, member: &RemoteUserId) -> Result<(), StepError> {
-    for portal in bridge.store.portals_naming(member).await? {
-        let own = portal.key.receiver.as_ref().is_some_and(|receiver| receiver.as_remote_user() == *member);
-        if own || portal.members.contains(member) {
-            name_here(bridge, &portal, member).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Gives or takes the powers of a moderator: to ghosts, and to the owners of logins. Nothing is sent when nothing
-/// changes.
-pub(super) async fn set_admins(
-    bridge: &Bridge,
-    portal: &Portal,
-    admins: &[(RemoteUserId, bool)],
-) -> Result<(), StepError> {
-    let Some(room) = &portal.room else { return Ok(()) };
-    if admins.is_empty() {
-        return Ok(());
-    }
-    let Some(mut levels) = bridge.matrix.state(room, "m.room.power_levels", "").await? else { return Ok(()) };
-    let before = levels.clone();
-    let Some(users) = levels.as_object_mut().map(|levels| levels.entry("users").or_insert_with(|| json!({}))) else {
-        return Ok(());
-    };
-    let Some(users) = users.as_object_mut() else { return Ok(()) };
-    for (admin, granted) in admins {
-        let login = bridge.store.login(&LoginId::new(admin.as_str())).await?;
-        for user in login.map(|login| login.user).into_iter().chain([ghost::user_id(bridge, admin)]) {
-            match granted {
-                true => drop(users.insert(user.to_string(), json!(ADMIN_POWER))),
-                false => drop(users.remove(user.as_str())),
-            }
-        }
-    }
-    if levels != before {
-        bridge.matrix.set_state(&Intent::Bot, room, "m.room.power_levels", "", &levels, None).await?;
-    }
-    Ok(())
-}
-
-async fn update_members(
-    bridge: &Arc<Bridge>,
-    login: &LoginId,
-    users: &[RemoteUser],
-    room: &RoomId,
-    portal: &mut Portal,
-) -> Result<(), StepError> {
-    for user in users.iter().filter(|user| !portal.members.contains(&user.id)).cloned().collect::<Vec<_>>() {
-        ghost::ensure(bridge, login, &user).await?;
-        bridge.matrix.ensure_joined(&ghost::user_id(bridge, &user.id), room).await?;
-        portal.members.push(user.id);
-    }
-    let logins = bridge.store.logins_in_thread(&portal.key.thread).await?;
-    let stays = |member: &RemoteUserId| {
-        users.iter().any(|user| user.id == *member) || logins.iter().any(|login| login.as_remote_user() == *member)
-    };
-    for gone in portal.members.iter().filter(|member| !stays(member)) {
-        let left = bridge.matrix.leave(&Intent::As(ghost::user_id(bridge, gone)), room).await;
-        if let Err(error) = left
-            && error.is_transient()
-        {
-            return Err(error.into());
-        }
-    }
-    portal.members.retain(|member| stays(member));
-    portal.members.sort();
     Ok(())
 }
 
