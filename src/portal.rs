@@ -10,6 +10,7 @@ pub mod notify;
 pub mod puppet;
 pub mod request;
 pub mod room;
+mod settling;
 
 use std::sync::Arc;
 
@@ -21,6 +22,11 @@ use crate::domain::ids::{LaneKey, LoginId};
 use crate::domain::record::{InboxRow, LoginState, Portal};
 use crate::lane::{StepError, Stop};
 use crate::store::StoreError;
+
+/// How often a row looks for the message it refers to, which may only not be settled yet.
+const PATIENCE: i64 = 5;
+/// How often it does while that message is known to be on its way: about a minute.
+const LONG_PATIENCE: i64 = 30;
 
 /// Handles rows of one lane, in order. On an error the rows before the one named are settled.
 pub async fn handle(bridge: &Arc<Bridge>, lane: &LaneKey, rows: &[InboxRow]) -> Result<(), Stop> {

@@ -105,7 +105,7 @@ fn disposition(
         // What one login of a chat waits for holds up no other.
         StepError::Hold(_) if incoming => Disposition::Rest(Duration::from_secs(15)),
         StepError::Hold(_) => Disposition::Wait(backoff),
-        StepError::Later(_) if row.attempts < 20 => Disposition::Retry(Duration::from_millis(100)),
+        StepError::Later(_) if row.attempts < 40 => Disposition::Retry(soon(row.attempts)),
         StepError::Later(_) => {
             Disposition::Refuse(Notice::new("A message was not bridged: what it refers to never came."))
         }
@@ -128,6 +128,15 @@ fn disposition(
                 .with_hint("the admin finds the details in the log; the message is kept."),
         ),
     }
+}
+
+/// The pause before looking again for what a row builds on: it comes at once or takes a while.
+fn soon(attempts: i64) -> Duration {
+    Duration::from_millis(match attempts {
+        ..5 => 100,
+        5..15 => 1_000,
+        _ => 4_000,
+    })
 }
 
 fn homeserver_notice(error: &HomeserverError) -> Notice {
@@ -255,7 +264,7 @@ mod tests {
 
     #[test]
     fn waiting_for_a_reply_target_ends() {
-        let waiting = row(LaneKey::outgoing("!room", "@anna:test"), 20);
+        let waiting = row(LaneKey::outgoing("!room", "@anna:test"), 40);
         let error = StepError::Later("reply target");
         assert!(matches!(disposition(&error, &waiting, 1, GIVE_UP, Timestamp(0)), Disposition::Refuse(_)));
     }

@@ -17,13 +17,13 @@ use serde_json::Value;
 use crate::bridge::Bridge;
 use crate::command::{self, account};
 use crate::config::Permission;
-use crate::domain::ids::LoginId;
+use crate::domain::ids::{LaneKey, LoginId};
 use crate::domain::notice::Notice;
 use crate::domain::record::{InboxRow, Mapping, Portal, Settlement};
 use crate::lane::{StepError, Stop};
 use crate::matrix::HomeserverError;
 use crate::network::Target;
-use crate::portal::{puppet, request};
+use crate::portal::{LONG_PATIENCE, PATIENCE, puppet, request};
 use crate::runtime;
 
 /// An event of a room, as far as it matters here.
@@ -61,9 +61,6 @@ impl RoomEvent {
         self.content["m.relates_to"]["rel_type"] == "m.replace"
     }
 }
-
-/// How often a row waits for the event it refers to, which may only not be settled yet.
-const PATIENCE: i64 = 5;
 
 /// Which login says this: the sender's own in this thread, else the portal's relay, else nobody.
 async fn speaker(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<Speaker, StepError> {
@@ -113,22 +110,27 @@ async fn owner(
     Ok((author.as_ref() == Some(&event.sender)).then_some(Speaker { login, relayed: true }))
 }
 
-/// The items an event stands for.
-async fn items_of(bridge: &Bridge, event: &str, attempts: i64) -> Result<Vec<Mapping>, StepError> {
+/// The items an event stands for. An event that is on its way, in either direction, is waited for a while: it shows
+/// before it is settled.
+async fn items_of(bridge: &Bridge, portal: &Portal, event: &str, attempts: i64) -> Result<Vec<Mapping>, StepError> {
     let Ok(event) = OwnedEventId::try_from(event) else { return Ok(Vec::new()) };
     let items = bridge.store.mapping_of_event(&event).await?;
-    if items.is_empty() && bridge.store.is_waiting(event.as_str()).await? {
-        return Err(StepError::Hold("the message it refers to is still being sent"));
-    }
-    if items.is_empty() && attempts < PATIENCE {
+    let is_late = attempts >= LONG_PATIENCE || (attempts >= PATIENCE && !is_on_its_way(bridge, portal, &event).await?);
+    if items.is_empty() && !is_late {
         return Err(StepError::Later("the message it refers to"));
     }
     Ok(items)
 }
 
+/// Whether an event may become part of the message map yet: it is being sent, or may be a part of what is.
+async fn is_on_its_way(bridge: &Bridge, portal: &Portal, event: &EventId) -> Result<bool, StepError> {
+    let heard = LaneKey::incoming(&portal.key.thread);
+    Ok(bridge.store.is_waiting(event.as_str()).await? || bridge.store.is_sending(&heard).await?)
+}
+
 /// The first item an event stands for.
-async fn target_of(bridge: &Bridge, event: &str, attempts: i64) -> Result<Option<Mapping>, StepError> {
-    Ok(items_of(bridge, event, attempts).await?.into_iter().next())
+async fn target_of(bridge: &Bridge, portal: &Portal, event: &str, attempts: i64) -> Result<Option<Mapping>, StepError> {
+    Ok(items_of(bridge, portal, event, attempts).await?.into_iter().next())
 }
 
 /// An item as requests name it.

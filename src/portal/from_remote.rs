@@ -14,12 +14,12 @@ mod seen;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::room;
+use super::{LONG_PATIENCE, PATIENCE, room};
 use crate::bridge::Bridge;
 use crate::domain::event::{RemoteEvent, RemoteEventKind};
 use crate::domain::ids::{ItemId, LoginId};
 use crate::domain::notice::Notice;
-use crate::domain::record::{InboxRow, Origin, Portal};
+use crate::domain::record::{InboxRow, Mapping, Origin, Portal};
 use crate::lane::{StepError, Stop};
 use crate::network;
 
@@ -31,6 +31,21 @@ struct Heard<'a> {
     row: &'a InboxRow,
     login: LoginId,
     portal: Portal,
+}
+
+impl Heard<'_> {
+    /// The events of an item. One that a user of ours has just sent is waited for: what others do to it may be heard
+    /// before it is settled.
+    async fn mapping_of(&self, item: &ItemId) -> Result<Vec<Mapping>, StepError> {
+        let mappings = self.bridge.store.mapping_of_item(self.portal.id, item).await?;
+        if mappings.is_empty() && self.bridge.store.is_unsettled(item.as_str()).await? {
+            return Err(match self.row.attempts {
+                ..LONG_PATIENCE => StepError::Later("the message it is about"),
+                _ => StepError::Hold("the message it is about is still being sent"),
+            });
+        }
+        Ok(mappings)
+    }
 }
 
 /// Handles rows in order.

@@ -117,6 +117,16 @@ impl Store {
         read!(self, delivery::is_waiting(dedup_key))
     }
 
+    /// Whether requests were written down for rows of a lane that are not settled yet.
+    pub async fn is_sending(&self, lane: &LaneKey) -> Result<bool, StoreError> {
+        read!(self, delivery::is_sending(lane))
+    }
+
+    /// Whether something is the result of a request whose row is not settled yet.
+    pub async fn is_unsettled(&self, id: &str) -> Result<bool, StoreError> {
+        read!(self, delivery::is_unsettled(id))
+    }
+
     /// The lanes that have pending rows.
     pub async fn pending_lanes(&self) -> Result<Vec<LaneKey>, StoreError> {
         read!(self, delivery::pending_lanes())

@@ -19,5 +19,6 @@ mod puppets;
 mod refusals;
 mod requests;
 mod text;
+mod unsettled;
 #[expect(dead_code, reason = "the crash tests use the rest")]
 mod world;

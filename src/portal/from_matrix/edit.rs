@@ -29,7 +29,7 @@ pub(super) async fn handle(
     else {
         return Ok(Settlement::nothing(row.id));
     };
-    let items = super::items_of(bridge, target, row.attempts).await?;
+    let items = super::items_of(bridge, portal, target, row.attempts).await?;
     let Some(first) = items.first() else {
         return Err(refused("the message was never on Instagram", "send the correction as a new message."));
     };

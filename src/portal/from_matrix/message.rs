@@ -17,6 +17,7 @@ use crate::domain::request_id;
 use crate::failpoint;
 use crate::lane::{StepError, Stop};
 use crate::network::{ChatChange, Remote};
+use crate::portal::settling::Settling;
 use crate::portal::{ephemeral, ghost, request};
 use crate::runtime;
 
@@ -43,7 +44,7 @@ pub(super) async fn prepare(
     };
     let reply_to = match content.reply_target() {
         Some(target) if earlier.iter().any(|plan| plan.event == target) => return Ok(Step::AfterEarlier),
-        Some(target) => target_of(bridge, target, row.attempts)
+        Some(target) => target_of(bridge, &portal, target, row.attempts)
             .await?
             .map(|mapping| ReplyTo { item: mapping.item, client_context: mapping.client_context }),
         None => None,
@@ -160,9 +161,9 @@ pub(super) async fn carry_out(bridge: &Arc<Bridge>, plans: Vec<Plan>) -> Result<
     if plans.is_empty() {
         return Ok(());
     }
-    let mut done = Vec::with_capacity(plans.len());
-    let stopped = act(bridge, &plans, &mut done).await.err();
-    let settled = bridge.store.settle(done, runtime::now()).await;
+    let mut settling = Settling::new(bridge);
+    let stopped = act(bridge, &plans, &mut settling).await.err();
+    let settled = settling.end().await;
     failpoint::hit("to-remote-after-settle");
     match (settled, stopped) {
         (Err(error), _) => Err(Stop::new(&plans[0].row, error)),
@@ -189,18 +190,18 @@ fn seen_by_reply(bridge: &Arc<Bridge>, plans: &[Plan]) {
     }
 }
 
-async fn act(bridge: &Bridge, plans: &[Plan], done: &mut Vec<Settlement>) -> Result<(), Stop> {
+async fn act(bridge: &Bridge, plans: &[Plan], settling: &mut Settling<'_>) -> Result<(), Stop> {
     let mut states = intend(bridge, plans).await.map_err(|error| Stop::new(&plans[0].row, error))?;
     failpoint::hit("to-remote-after-intend");
     for plan in plans {
         let mut mappings = Vec::with_capacity(plan.parts.len());
         for (context, part) in &plan.parts {
-            match send(bridge, plan, states.remove(context), context, part).await {
+            match settling.during(send(bridge, plan, states.remove(context), context, part)).await {
                 Ok(item) => mappings.push(mapping(bridge, plan, context, part, item)),
                 Err(error) => return Err(Stop { sent: mappings, ..Stop::new(&plan.row, error) }),
             }
         }
-        done.push(Settlement { mappings, ..Settlement::nothing(plan.row.id) });
+        settling.push(Settlement { mappings, ..Settlement::nothing(plan.row.id) });
     }
     Ok(())
 }

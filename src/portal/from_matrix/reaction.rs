@@ -37,7 +37,7 @@ pub(super) async fn handle(
         request::answer(bridge, &login, &mut portal.clone(), &answer).await?;
         return Ok(Settlement::nothing(row.id));
     }
-    let Some(mapping) = target_of(bridge, target, row.attempts).await? else {
+    let Some(mapping) = target_of(bridge, portal, target, row.attempts).await? else {
         return Err(StepError::Refuse(Notice::new(
             "Your reaction was not bridged: the message it belongs to is not on Instagram.",
         )));

@@ -12,6 +12,7 @@ use crate::domain::record::{Effect, InboxRow, Intended, Mapping, OutboxState, Re
 use crate::failpoint;
 use crate::lane::{StepError, Stop};
 use crate::matrix::Intent;
+use crate::portal::settling::Settling;
 use crate::portal::{puppet, room};
 use crate::runtime;
 
@@ -80,9 +81,9 @@ pub(super) async fn carry_out(bridge: &Bridge, plans: Vec<Plan>) -> Result<(), S
     if plans.is_empty() {
         return Ok(());
     }
-    let mut done = Vec::with_capacity(plans.len());
-    let stopped = act(bridge, &plans, &mut done).await.err();
-    let settled = bridge.store.settle(done, runtime::now()).await;
+    let mut settling = Settling::new(bridge);
+    let stopped = act(bridge, &plans, &mut settling).await.err();
+    let settled = settling.end().await;
     failpoint::hit("to-matrix-after-settle");
     match (settled, stopped) {
         (Err(error), _) => Err(Stop::new(&plans[0].row, error)),
@@ -91,8 +92,8 @@ pub(super) async fn carry_out(bridge: &Bridge, plans: Vec<Plan>) -> Result<(), S
     }
 }
 
-/// Does everything in order; what is finished is in `done` even when a later request fails.
-async fn act(bridge: &Bridge, plans: &[Plan], done: &mut Vec<Settlement>) -> Result<(), Stop> {
+/// Does everything in order; what is finished is passed on even when a later request fails.
+async fn act(bridge: &Bridge, plans: &[Plan], settling: &mut Settling<'_>) -> Result<(), Stop> {
     let first = |error: StepError| Stop::new(&plans[0].row, error);
     let mut known = intend(bridge, plans).await.map_err(first)?;
     failpoint::hit("to-matrix-after-intend");
@@ -101,11 +102,14 @@ async fn act(bridge: &Bridge, plans: &[Plan], done: &mut Vec<Settlement>) -> Res
         for planned in &plan.events {
             let event = match known.remove(&planned.request) {
                 Some(event) => event,
-                None => perform(bridge, planned).await.map_err(|error| Stop::new(&plan.row, error))?,
+                None => {
+                    let performed = settling.during(perform(bridge, planned)).await;
+                    performed.map_err(|error| Stop::new(&plan.row, error))?
+                }
             };
             note(&mut settlement, planned, event);
         }
-        done.push(settlement);
+        settling.push(settlement);
     }
     Ok(())
 }

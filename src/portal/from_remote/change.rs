@@ -13,7 +13,7 @@ use crate::portal::echo::{Deed, Echoes};
 ///
 /// An item that was never bridged (heard of only now, or a placeholder that has become real) is bridged as new.
 pub(super) async fn changed(heard: &Heard<'_>, item: &Item) -> Result<Plan, StepError> {
-    let shown = heard.bridge.store.mapping_of_item(heard.portal.id, &item.id).await?;
+    let shown = heard.mapping_of(&item.id).await?;
     if shown.is_empty() {
         // Old items change their reactions too: only what came after the room was made is news.
         return Ok(Plan::nothing(heard.row));
@@ -111,7 +111,7 @@ async fn others_of(heard: &Heard<'_>, mapping: &Mapping) -> Result<Vec<Mapping>,
 pub(super) async fn removed(heard: &Heard<'_>, item: &ItemId) -> Result<Plan, StepError> {
     let store = &heard.bridge.store;
     let mut plan = Plan::nothing(heard.row);
-    let parts = store.mapping_of_item(heard.portal.id, item).await?;
+    let parts = heard.mapping_of(item).await?;
     let echoes = Echoes::of(heard.bridge, heard.portal.id, item).await?;
     let is_echo = echoes.contain(&Deed::unsent(), None, heard.row.accepted_at);
     if is_echo || parts.iter().any(|mapping| mapping.unsent) {

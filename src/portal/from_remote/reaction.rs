@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Action, Heard, Outcome, Plan, Planned, message};
+use super::{Action, Heard, Outcome, PATIENCE, Plan, Planned, message};
 use crate::domain::convert::emoji;
 use crate::domain::event::ItemReaction;
 use crate::domain::ids::{ClientContext, ItemId, LoginId, RemoteUserId, Timestamp};
@@ -11,9 +11,6 @@ use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::portal::echo::{Deed, Echoes};
-
-/// How often a reaction waits for its item to be mapped: our own send may not be settled yet.
-const PATIENCE: i64 = 5;
 
 /// Shows, replaces or removes one person's reaction. What the room shows already is no news: two logins of one group
 /// hear of the same reaction.
@@ -30,8 +27,9 @@ pub(super) async fn changed(
     if echoes.contain(&Deed::reacted(sender, emoji), context, heard.row.accepted_at) {
         return Ok(plan);
     }
-    let mappings = store.mapping_of_item(heard.portal.id, item).await?;
+    let mappings = heard.mapping_of(item).await?;
     if mappings.is_empty() && heard.row.attempts < PATIENCE {
+        // Another login of a group may hear of it before the one that sent the message.
         return Err(StepError::Later("the message it reacts to"));
     }
     let known = store.reactions_of_item(heard.portal.id, item).await?.into_iter().find(|one| one.sender == *sender);

@@ -26,6 +26,20 @@ pub(in crate::store) async fn is_waiting(conn: &mut Conn, dedup_key: &str) -> Fo
     Ok(found.is_some())
 }
 
+pub(in crate::store) async fn is_sending(conn: &mut Conn, lane: &LaneKey) -> Found<bool> {
+    const SQL: &str = "SELECT inbox.id FROM inbox JOIN outbox ON outbox.inbox_id = inbox.id
+        WHERE inbox.lane = $1 AND inbox.state = 'pending' LIMIT 1";
+    let found: Option<i64> = sqlx::query_scalar(SQL).bind(lane.as_str()).fetch_optional(conn).await?;
+    Ok(found.is_some())
+}
+
+pub(in crate::store) async fn is_unsettled(conn: &mut Conn, id: &str) -> Found<bool> {
+    // Settling forgets the requests of a row: there are only as many as are on their way.
+    const SQL: &str = "SELECT inbox_id FROM outbox WHERE confirmed_id = $1 LIMIT 1";
+    let found: Option<i64> = sqlx::query_scalar(SQL).bind(id).fetch_optional(conn).await?;
+    Ok(found.is_some())
+}
+
 pub(in crate::store) async fn pending_lanes(conn: &mut Conn) -> Found<Vec<LaneKey>> {
     const SQL: &str = "SELECT DISTINCT lane FROM inbox WHERE state = 'pending'";
     let lanes: Vec<String> = sqlx::query_scalar(SQL).fetch_all(conn).await?;
