@@ -7,7 +7,7 @@ mod names;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ruma::{OwnedRoomId, OwnedUserId};
+use ruma::{OwnedRoomId, OwnedUserId, RoomId};
 use serde_json::{Value, json};
 
 use super::{ghost, puppet, request};
@@ -33,6 +33,9 @@ use names::{name, name_ghosts};
 /// What a room is told when what is written begins to disappear.
 pub(super) const VANISH_MODE_ON: &str = "Vanish mode was switched on in this chat: on Instagram its messages disappear \
     once they are read. This room keeps them.";
+
+/// How often, four times a second, a room is looked for that has an alias.
+const ADOPTING: usize = 40;
 
 /// Where a thread is on Instagram.
 pub fn link(thread: &ThreadId) -> String {
@@ -163,14 +166,16 @@ pub(super) async fn create(
     }
     let alias = request_id::alias_localpart(bridge.config.ghost_prefix(), bridge.config.secret_key(), &key);
     let name = name(thread);
+    let place = bridge.rooms.reserve(bridge.config.bridge.rooms_per_hour)?;
     let room = match bridge.matrix.create_room(&new_room(bridge, thread, &alias, name.clone(), invite)).await {
         Ok(room) => {
-            bridge.rooms.note();
+            place.keep();
             failpoint::hit("room-after-create");
             tracing::info!(%room, group = thread.is_group, "portal created");
             room
         }
         Err(HomeserverError::AliasInUse) => {
+            drop(place);
             let room = adopt(bridge, &alias).await?;
             if with_user {
                 invite_quietly(bridge, &room, &user, !thread.is_group).await?;
@@ -217,15 +222,31 @@ pub(super) async fn create(
     Ok(portal)
 }
 
-/// The room that has an alias. Whoever makes it at this moment has the alias before the room.
+/// The room that has an alias, once the bot is in it.
+///
+/// A room that is being made at this moment has its alias before that. A homeserver that died in between (Synapse stores
+/// the alias first) leaves one that leads nowhere: it is freed, and the room is made anew.
 async fn adopt(bridge: &Bridge, alias: &str) -> Result<OwnedRoomId, StepError> {
-    for _ in 0..20 {
-        if let Some(room) = bridge.matrix.resolve_alias(alias).await? {
+    for _ in 0..ADOPTING {
+        if let Some(room) = bridge.matrix.resolve_alias(alias).await?
+            && is_in(bridge, &room).await?
+        {
             return Ok(room);
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    Err(StepError::Later("room alias"))
+    tracing::warn!("the alias of a room leads to none that the bot is in; it is freed");
+    bridge.matrix.remove_alias(alias).await?;
+    Err(StepError::Later("its room"))
+}
+
+/// Whether the bot is in a room. Of one that it is not in, nothing is said to it.
+async fn is_in(bridge: &Bridge, room: &RoomId) -> Result<bool, StepError> {
+    match bridge.matrix.state(room, "m.room.member", bridge.bot().as_str()).await {
+        Ok(member) => Ok(member.is_some_and(|member| member["membership"] == "join")),
+        Err(error) if error.is_transient() => Err(error.into()),
+        Err(_) => Ok(false),
+    }
 }
 
 fn new_room(

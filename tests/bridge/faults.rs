@@ -288,3 +288,14 @@ async fn the_trouble_of_one_login_hides_nothing_from_another() {
     };
     world.until("Carol's message", shown).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_homeserver_that_dies_while_it_makes_a_room_makes_another() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    world.homeserver.inject("createRoom", 1, homeserver_sim::Fault::HalfRoom);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.homeserver.send_text(&room, &world.anna.id, "at last").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["at last".to_owned()]).await;
+    world.expect_said(&room, &world.ghost(&world.bob), &["first".to_owned()]).await;
+}

@@ -170,6 +170,11 @@ async fn gate(State(sim): State<Arc<Sim>>, matched: Option<MatchedPath>, request
             let broken = async { Err::<Bytes, _>(std::io::Error::other("the answer is lost")) };
             Body::from_stream(futures_util::stream::once(broken)).into_response()
         }
+        Some(Fault::HalfRoom) => {
+            let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap_or_default();
+            sim.change(|world| world.half_a_room(&body));
+            StatusCode::BAD_GATEWAY.into_response()
+        }
         Some(Fault::Delay(delay)) => {
             let response = next.run(request).await;
             tokio::time::sleep(delay).await;

@@ -20,6 +20,8 @@ pub enum Fault {
     Status(u16),
     /// The request is carried out and the connection breaks before the answer.
     LoseAnswer,
+    /// A room's alias is stored, and the homeserver dies before it makes the room; the answer is a 502.
+    HalfRoom,
     /// The request is carried out and answered so much later.
     Delay(Duration),
 }

@@ -82,6 +82,14 @@ impl World {
         Ok(id)
     }
 
+    /// Stores the alias of a room that is never made.
+    pub(crate) fn half_a_room(&mut self, body: &[u8]) {
+        let request: CreateRoom = serde_json::from_slice(body).unwrap_or_default();
+        if let Some(name) = request.room_alias_name {
+            self.aliases.insert(format!("#{name}:{}", self.server_name), ids::random("!", 43).into());
+        }
+    }
+
     /// An alias that is not taken and that the user may take.
     pub(crate) fn expect_free_alias(&self, alias: &str, user: &str) -> Answer<()> {
         if self.aliases.contains_key(alias) {
