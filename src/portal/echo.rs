@@ -51,26 +51,41 @@ pub(super) async fn note(
 }
 
 /// What was done to one item from here.
-pub(super) struct Echoes(Vec<OwnChange>);
+pub(super) struct Echoes {
+    done: Vec<OwnChange>,
+    /// Since when the login that hears of it is connected: what was done before that comes back after that.
+    connected_at: Option<Timestamp>,
+}
 
 impl Echoes {
-    pub(super) async fn of(bridge: &Bridge, portal: PortalId, item: &ItemId) -> Result<Self, StoreError> {
-        bridge.store.own_changes(portal, item).await.map(Self)
+    /// What was done to an item, for a login that is connected since a time.
+    pub(super) async fn of(
+        bridge: &Bridge,
+        portal: PortalId,
+        item: &ItemId,
+        connected_at: Option<Timestamp>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self { done: bridge.store.own_changes(portal, item).await?, connected_at })
     }
 
     /// True for what was done from here, and for nothing that was done in the app, as far as that can be told.
     pub(super) fn contain(&self, deed: &Deed, context: Option<&ClientContext>, heard_at: Timestamp) -> bool {
         let window = if context.is_some() { STRANGE } else { NAMELESS };
-        self.0.iter().any(|own| {
+        self.done.iter().any(|own| {
             let is_named = context.is_some() && own.context.as_ref() == context;
-            is_named || (own.what == deed.0 && is_within(window, own.at, heard_at))
+            is_named || (own.what == deed.0 && self.is_within(window, own.at, heard_at))
         })
     }
 
     /// True while a reaction of this person may not be told of by others yet.
     pub(super) fn have_fresh_reaction(&self, sender: &RemoteUserId, heard_at: Timestamp) -> bool {
         let prefix = format!("reacted/{sender}/");
-        self.0.iter().any(|own| own.what.starts_with(&prefix) && is_within(NAMELESS, own.at, heard_at))
+        self.done.iter().any(|own| own.what.starts_with(&prefix) && self.is_within(NAMELESS, own.at, heard_at))
+    }
+
+    fn is_within(&self, window: Duration, done_at: Timestamp, heard_at: Timestamp) -> bool {
+        let audible_at = self.connected_at.filter(|at| *at <= heard_at).map_or(done_at, |at| at.max(done_at));
+        is_within(window, done_at, heard_at) || is_within(window, audible_at, heard_at)
     }
 }
 
@@ -87,7 +102,8 @@ mod tests {
     fn own(deed: &Deed, context: Option<&str>) -> Echoes {
         let (portal, item) = (PortalId(1), ItemId::new("1"));
         let context = context.map(ClientContext::new);
-        Echoes(vec![OwnChange { portal, item, what: deed.0.clone(), context, at: DONE_AT }])
+        let done = vec![OwnChange { portal, item, what: deed.0.clone(), context, at: DONE_AT }];
+        Echoes { done, connected_at: None }
     }
 
     fn after(seconds: i64) -> Timestamp {
@@ -113,6 +129,16 @@ mod tests {
         assert!(echoes.contain(&heard, Some(&ClientContext::new("71")), after(9)));
         assert!(!echoes.contain(&heard, Some(&ClientContext::new("71")), after(11)));
         assert!(!echoes.contain(&Deed::reacted(&RemoteUserId::new("8"), Some("\u{2764}")), None, after(1)));
+    }
+
+    #[test]
+    fn what_was_done_while_nobody_listened_comes_back_once_somebody_does() {
+        let deed = Deed::edited("abc");
+        let echoes = |connected_at| Echoes { connected_at: Some(after(connected_at)), ..own(&deed, None) };
+        assert!(echoes(3_600).contain(&deed, None, after(3_659)));
+        assert!(!echoes(3_600).contain(&deed, None, after(3_661)));
+        assert!(!echoes(-3_600).contain(&deed, None, after(61)), "it was listened to all the time");
+        assert!(!echoes(7_200).contain(&deed, None, after(3_600)), "heard over an earlier connection");
     }
 
     #[test]

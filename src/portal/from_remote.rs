@@ -14,6 +14,7 @@ mod seen;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::echo::Echoes;
 use super::{LONG_PATIENCE, PATIENCE, room};
 use crate::bridge::Bridge;
 use crate::domain::event::{RemoteEvent, RemoteEventKind};
@@ -34,6 +35,13 @@ struct Heard<'a> {
 }
 
 impl Heard<'_> {
+    /// What was done to an item from here.
+    async fn echoes_of(&self, item: &ItemId) -> Result<Echoes, StepError> {
+        let remote = self.bridge.remote(&self.login).await.ok();
+        let connected_at = remote.and_then(|remote| remote.proof().connected_at);
+        Ok(Echoes::of(self.bridge, self.portal.id, item, connected_at).await?)
+    }
+
     /// The events of an item. One that a user of ours has just sent is waited for: what others do to it may be heard
     /// before it is settled.
     async fn mapping_of(&self, item: &ItemId) -> Result<Vec<Mapping>, StepError> {

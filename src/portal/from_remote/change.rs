@@ -7,7 +7,7 @@ use crate::domain::ids::{ItemId, RemoteUserId};
 use crate::domain::record::{Effect, Mapping};
 use crate::domain::request_id;
 use crate::lane::StepError;
-use crate::portal::echo::{Deed, Echoes};
+use crate::portal::echo::Deed;
 
 /// Compares the whole new state of an item with what the room shows, and brings the room in step.
 ///
@@ -24,7 +24,7 @@ pub(super) async fn changed(heard: &Heard<'_>, item: &Item) -> Result<Plan, Step
     }
     let digest = message::digest(heard.bridge, item);
     let known = shown.iter().find_map(|mapping| mapping.digest.as_ref());
-    let echoes = Echoes::of(heard.bridge, heard.portal.id, &item.id).await?;
+    let echoes = heard.echoes_of(&item.id).await?;
     let is_echo = echoes.contain(&Deed::edited(&digest), None, heard.row.accepted_at);
     if known.is_some_and(|known| *known != digest) && !is_echo {
         edit(heard, item, &shown, &digest, &mut plan).await?;
@@ -112,7 +112,7 @@ pub(super) async fn removed(heard: &Heard<'_>, item: &ItemId) -> Result<Plan, St
     let store = &heard.bridge.store;
     let mut plan = Plan::nothing(heard.row);
     let parts = heard.mapping_of(item).await?;
-    let echoes = Echoes::of(heard.bridge, heard.portal.id, item).await?;
+    let echoes = heard.echoes_of(item).await?;
     let is_echo = echoes.contain(&Deed::unsent(), None, heard.row.accepted_at);
     if is_echo || parts.iter().any(|mapping| mapping.unsent) {
         return Ok(plan);

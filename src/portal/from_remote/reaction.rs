@@ -10,7 +10,7 @@ use crate::domain::record::{Effect, Reacted};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
-use crate::portal::echo::{Deed, Echoes};
+use crate::portal::echo::Deed;
 
 /// Shows, replaces or removes one person's reaction. What the room shows already is no news: two logins of one group
 /// hear of the same reaction.
@@ -23,7 +23,7 @@ pub(super) async fn changed(
 ) -> Result<Plan, StepError> {
     let store = &heard.bridge.store;
     let mut plan = Plan::nothing(heard.row);
-    let echoes = Echoes::of(heard.bridge, heard.portal.id, item).await?;
+    let echoes = heard.echoes_of(item).await?;
     if echoes.contain(&Deed::reacted(sender, emoji), context, heard.row.accepted_at) {
         return Ok(plan);
     }
@@ -59,7 +59,7 @@ pub(super) async fn replaced(
     let mappings = store.mapping_of_item(heard.portal.id, item).await?;
     let Some(target) = mappings.iter().find(|mapping| !mapping.unsent) else { return Ok(()) };
     let known = store.reactions_of_item(heard.portal.id, item).await?;
-    let echoes = Echoes::of(heard.bridge, heard.portal.id, item).await?;
+    let echoes = heard.echoes_of(item).await?;
     let heard_at = heard.row.accepted_at;
     let is_echo = |one: &ItemReaction| {
         echoes.contain(&Deed::reacted(&one.sender, Some(&one.emoji)), one.context.as_ref(), heard_at)
