@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 mod chat;
+mod parked;
 mod progress;
 mod status;
 
@@ -50,6 +51,7 @@ const HELP: &str = "\
 `backfill [count]` – in a chat: fetch earlier messages, 100 if you do not say how many
 `as @LOGIN COMMAND` – a command for one of your accounts, if you have several
 `cancel` – stop a login that waits for your cookie
+`parked [retry|discard]` – for admins: what could not be bridged and is kept
 `version` – what is running here";
 
 /// Pauses before the answer to a command is sent again.
@@ -107,6 +109,7 @@ pub async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepE
         "list-logins" => status::list_logins(bridge, &asked).await,
         "ping" => status::ping(bridge, &asked).await,
         "reconnect" => account::reconnect(bridge, &asked).await,
+        "parked" => parked::parked(bridge, &asked).await,
         "backfill" => chat::backfill(bridge, &asked).await,
         "search" => chat::search(bridge, &asked).await,
         "start-chat" => chat::start_chat(bridge, &asked).await,
@@ -157,7 +160,7 @@ fn chat_change(name: &str) -> Option<(ChatChange, &'static str)> {
 /// True for a text that is one of our commands, so that someone who changed their mind is not told about cookies.
 fn is_name(text: &str) -> bool {
     let first = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
-    const NAMES: [&str; 15] = [
+    const NAMES: [&str; 16] = [
         "as",
         "help",
         "version",
@@ -167,6 +170,7 @@ fn is_name(text: &str) -> bool {
         "ping",
         "reconnect",
         "cancel",
+        "parked",
         "backfill",
         "search",
         "start-chat",

@@ -15,6 +15,7 @@ mod facts;
 mod history;
 mod json;
 mod lock;
+mod parked;
 mod postgres;
 mod rows;
 mod seal;

@@ -167,7 +167,9 @@ impl Cache {
             | Write::Prune { .. }
             | Write::SaveSession { .. }
             | Write::SetManagementRoom { .. }
-            | Write::ForgetManagementRoom(_) => {}
+            | Write::ForgetManagementRoom(_)
+            | Write::RetryParked
+            | Write::DiscardParked => {}
         }
     }
 

@@ -192,12 +192,6 @@ impl Store {
         read!(self, delivery::dedup_key_of_request(request))
     }
 
-    /// The rows that failed, for administrators.
-    pub async fn parked_rows(&self) -> Result<ParkedRows, StoreError> {
-        let reasons = read!(self, delivery::parked_reasons())?;
-        Ok(ParkedRows { count: reasons.iter().map(|(_, count)| count).sum(), reasons })
-    }
-
     /// Forgets the keys of rows and transactions that were accepted more than a week ago and are done, and what was
     /// done from here as long ago. Returns how many keys.
     pub async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {

@@ -26,6 +26,9 @@ pub(super) mod facts;
 #[path = "statements/history.rs"]
 pub(super) mod history;
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]
+#[path = "statements/parked.rs"]
+pub(super) mod parked;
+#[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]
 #[path = "statements/readers.rs"]
 mod readers;
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]

@@ -24,6 +24,8 @@ pub(super) mod delivery;
 pub(super) mod facts;
 #[path = "statements/history.rs"]
 pub(super) mod history;
+#[path = "statements/parked.rs"]
+pub(super) mod parked;
 #[path = "statements/readers.rs"]
 mod readers;
 #[path = "statements/writer.rs"]

@@ -49,6 +49,7 @@ on_both_databases! {
         the_depth_counts_pending_rows;
         pruning_forgets_keys_after_a_week;
         pruning_leaves_pending_and_failed_rows;
+        a_failed_row_is_tried_again_or_discarded;
     }
     facts {
         a_portal_is_made_once;

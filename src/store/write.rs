@@ -53,6 +53,8 @@ pub(super) enum Write {
     Prune {
         before: Timestamp,
     },
+    RetryParked,
+    DiscardParked,
     EnsurePortal(PortalKey),
     /// The portal as it was read, and as it is to be.
     SavePortal(Box<(Portal, Portal)>),
@@ -137,6 +139,7 @@ pub(super) enum Answer {
     States(Vec<OutboxState>),
     Portal(Portal),
     Removed(u64),
+    Lanes(Vec<LaneKey>),
 }
 
 impl Answer {

@@ -62,7 +62,13 @@ pub(super) async fn prepare(
         request::answer(bridge, &login, &mut portal, &ChatChange::Accept).await?;
     }
     let at = Timestamp(event.origin_server_ts);
-    let parts = (0..).zip(parts).map(|(n, part)| (request_id::client_context(&event.event_id, at, n), part)).collect();
+    let mut parts: Vec<_> =
+        (0..).zip(parts).map(|(n, part)| (request_id::client_context(&event.event_id, at, n), part)).collect();
+    if row.attempts > 0 {
+        // What was sent before the row was given up.
+        let sent = bridge.store.mapping_of_event(&event.event_id).await?;
+        parts.retain(|(context, _)| !sent.iter().any(|part| part.client_context.as_ref() == Some(context)));
+    }
     let remote = bridge.remote(&login).await?;
     let event = event.event_id.clone();
     Ok(Step::Planned(Box::new(Plan { row: row.clone(), event, at, portal, remote, parts })))
@@ -217,6 +223,8 @@ async fn send(
     let item = match state {
         Some(OutboxState::Confirmed(item)) => return Ok(ItemId::new(item)),
         Some(OutboxState::MaybeSent) => deliver_once(bridge, plan, context, part).await?,
+        // It may have been given up after it was sent.
+        _ if plan.row.attempts > 0 => deliver_once(bridge, plan, context, part).await?,
         _ => deliver(bridge, plan, context, part).await?,
     };
     if plan.parts.len() > 1 {

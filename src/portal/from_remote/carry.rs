@@ -178,10 +178,13 @@ async fn intend(bridge: &Bridge, plans: &[Plan]) -> Result<HashMap<RequestId, Ow
     let states = bridge.store.intend(intended, runtime::now()).await?;
     let mut known = HashMap::new();
     let mut doubtful: HashMap<&OwnedRoomId, Vec<RequestId>> = HashMap::new();
-    for ((_, _, event), state) in planned.iter().zip(states) {
+    for ((plan, _, event), state) in planned.iter().zip(states) {
         match state {
-            OutboxState::Fresh => {}
-            OutboxState::MaybeSent => doubtful.entry(&event.room).or_default().push(event.request.clone()),
+            OutboxState::Fresh if plan.row.attempts == 0 => {}
+            // It was tried before, and may have been given up after it was sent.
+            OutboxState::Fresh | OutboxState::MaybeSent => {
+                doubtful.entry(&event.room).or_default().push(event.request.clone());
+            }
             OutboxState::Confirmed(id) => {
                 if let Ok(id) = OwnedEventId::try_from(id) {
                     known.insert(event.request.clone(), id);

@@ -67,12 +67,6 @@ pub(in crate::store) async fn dedup_key_of_request(conn: &mut Conn, request: &Re
     Ok(sqlx::query_scalar(SQL).bind(request.as_str()).fetch_optional(conn).await?)
 }
 
-pub(in crate::store) async fn parked_reasons(conn: &mut Conn) -> Found<Vec<(String, i64)>> {
-    const SQL: &str = "SELECT COALESCE(reason, ''), COUNT(*) FROM inbox WHERE state = 'failed'
-        GROUP BY reason ORDER BY 2 DESC, 1";
-    Ok(sqlx::query_as(SQL).fetch_all(conn).await?)
-}
-
 /// Accepts the rows of each acceptance together with its transaction id or its cursor. Returns what each did, and how
 /// many rows became pending.
 pub(super) async fn accept(conn: &mut Conn, given: &[&Acceptance]) -> Found<(Vec<Accepted>, i64)> {

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use sqlx::Connection;
 use tokio::sync::mpsc;
 
-use super::{BEGIN, Conn, Source, accounts, delivery, facts, history};
+use super::{BEGIN, Conn, Source, accounts, delivery, facts, history, parked};
 use crate::store::error::StoreError;
 use crate::store::seal::SealKey;
 use crate::store::write::{Answer, Job, Message, Write};
@@ -215,6 +215,12 @@ async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer, depth: 
         Write::Accept(_) | Write::Intend { .. } | Write::Confirm { .. } | Write::Settle { .. } => {}
         Write::EnsurePortal(key) => *answer = Answer::Portal(facts::ensure_portal(conn, key).await?),
         Write::Prune { before } => *answer = Answer::Removed(delivery::prune(conn, *before).await?),
+        Write::RetryParked => {
+            let lanes = parked::retry(conn).await?;
+            *depth += i64::try_from(lanes.len()).unwrap_or(i64::MAX);
+            *answer = Answer::Lanes(lanes);
+        }
+        Write::DiscardParked => *answer = Answer::Removed(parked::discard(conn).await?),
         Write::Rest { row, until } => delivery::rest(conn, *row, *until).await?,
         Write::PutBack { row, retry_at, reason } => delivery::put_back(conn, *row, *retry_at, reason).await?,
         Write::SavePortal(versions) => {

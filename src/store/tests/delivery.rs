@@ -267,6 +267,29 @@ pub(super) async fn a_failed_row_is_parked_and_its_lane_goes_on(world: &World) {
     assert_eq!(store.inbox_depth(), 1);
 }
 
+pub(super) async fn a_failed_row_is_tried_again_or_discarded(world: &World) {
+    let store = world.open_with_logins().await;
+    accept(&store, 1, vec![row("t", "a"), row("u", "b"), row("t", "c")]).await;
+    for (thread, count) in [("t", 1), ("u", 1)] {
+        let rows = ready(&store, thread).await.into_iter().take(count);
+        store.settle(rows.map(|row| failed(row.id, "refused")).collect(), NOW).await.unwrap();
+    }
+    assert_eq!(store.inbox_depth(), 1);
+
+    let lanes: HashSet<LaneKey> = store.retry_parked().await.unwrap().into_iter().collect();
+    assert_eq!(lanes, HashSet::from([lane("t"), lane("u")]));
+    assert_eq!(store.inbox_depth(), 3);
+    let rows = ready(&store, "t").await;
+    assert_eq!(rows.iter().map(|row| (&*row.dedup_key, row.attempts)).collect::<Vec<_>>(), [("a", 1), ("c", 0)]);
+    assert!(!rows[0].payload.is_empty());
+
+    store.settle(vec![failed(rows[0].id, "refused")], NOW).await.unwrap();
+    assert_eq!(store.discard_parked().await.unwrap(), 1);
+    assert_eq!(store.parked_rows().await.unwrap().count, 0);
+    assert_eq!(world.column::<String>("SELECT payload FROM inbox WHERE payload IS NOT NULL").await.len(), 2);
+    assert_eq!(store.retry_parked().await.unwrap(), Vec::<LaneKey>::new());
+}
+
 pub(super) async fn a_row_put_back_holds_back_its_lane_until_its_time(world: &World) {
     let store = world.open_with_logins().await;
     accept(&store, 1, vec![row("t", "1/a"), row("t", "1/b"), row("t", "2/a"), row("u", "1/c")]).await;

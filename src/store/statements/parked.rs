@@ -1,0 +1,26 @@
+//! Statements about rows that failed.
+
+use super::Conn;
+use crate::domain::ids::LaneKey;
+use crate::store::error::StoreError;
+
+type Found<T> = Result<T, StoreError>;
+
+pub(in crate::store) async fn reasons(conn: &mut Conn) -> Found<Vec<(String, i64)>> {
+    const SQL: &str = "SELECT COALESCE(reason, ''), COUNT(*) FROM inbox WHERE state = 'failed'
+        GROUP BY reason ORDER BY 2 DESC, 1";
+    Ok(sqlx::query_as(SQL).fetch_all(conn).await?)
+}
+
+/// Makes failed rows pending, and counts the try that failed. Returns the lane of each.
+pub(super) async fn retry(conn: &mut Conn) -> Found<Vec<LaneKey>> {
+    const SQL: &str = "UPDATE inbox SET state = 'pending', attempts = attempts + 1, retry_at = NULL, settled_at = NULL
+        WHERE state = 'failed' RETURNING lane";
+    let lanes: Vec<String> = sqlx::query_scalar(SQL).fetch_all(conn).await?;
+    Ok(lanes.into_iter().map(LaneKey::new).collect())
+}
+
+pub(super) async fn discard(conn: &mut Conn) -> Found<u64> {
+    const SQL: &str = "UPDATE inbox SET state = 'done', payload = NULL WHERE state = 'failed'";
+    Ok(sqlx::query(SQL).execute(conn).await?.rows_affected())
+}
