@@ -41,8 +41,8 @@ const QUEUE: usize = 512;
 /// How many writes share one commit at most.
 const GROUP: usize = 128;
 
-/// Where the database is and how to use it.
-#[derive(Clone, Debug)]
+/// Where the database is and how to use it. No `Debug`: the address may hold a password.
+#[derive(Clone)]
 pub struct StoreOptions {
     /// `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`.
     pub uri: String,

@@ -3,8 +3,8 @@
 use super::derived::RELAY_FORMATS;
 use super::{Bridging, Instagram, Logging, Media};
 
-/// What has no default.
-#[derive(Clone, Debug)]
+/// What has no default. No `Debug`: it holds every secret of the configuration.
+#[derive(Clone)]
 pub struct Answers {
     /// `homeserver.address`
     pub homeserver_address: String,

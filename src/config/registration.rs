@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::Config;
 
-/// The file, key by key.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+/// The file, key by key. No `Debug`: it holds both tokens.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Registration {
     id: String,
     /// None where nothing is to be pushed.

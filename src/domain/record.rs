@@ -1,6 +1,7 @@
 //! What the bridge remembers: the values that the store keeps and hands out.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ruma::{OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId};
 
@@ -46,7 +47,7 @@ pub enum HistoryKind {
 }
 
 /// A row to be put into the inbox.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewRow {
     /// The queue it joins.
     pub lane: LaneKey,
@@ -84,7 +85,7 @@ pub enum Origin {
 }
 
 /// A pending row of the inbox.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct InboxRow {
     /// Order of arrival.
     pub id: RowId,
@@ -100,6 +101,22 @@ pub struct InboxRow {
     pub attempts: i64,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+}
+
+// Payloads hold what people say: `Debug` shows how long they are.
+
+impl fmt::Debug for NewRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lane, origin, dedup_key, payload, .. } = self;
+        write!(f, "NewRow({lane}, {origin:?}, {dedup_key}, {} bytes)", payload.len())
+    }
+}
+
+impl fmt::Debug for InboxRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, lane, dedup_key, payload, attempts, .. } = self;
+        write!(f, "InboxRow({id:?}, {lane}, {dedup_key}, {} bytes, {attempts} attempts)", payload.len())
+    }
 }
 
 /// A request that is about to be sent for a row.

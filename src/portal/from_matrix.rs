@@ -26,8 +26,8 @@ use crate::network::Target;
 use crate::portal::{LONG_PATIENCE, PATIENCE, puppet, request};
 use crate::runtime;
 
-/// An event of a room, as far as it matters here.
-#[derive(Deserialize, Debug)]
+/// An event of a room, as far as it matters here. No `Debug`: it holds what people say.
+#[derive(Deserialize)]
 pub struct RoomEvent {
     /// Its id.
     pub event_id: OwnedEventId,
