@@ -13,6 +13,7 @@ mod items;
 mod kinds;
 mod media;
 mod mutations;
+mod outgoing;
 mod parts;
 mod policies;
 mod puppets;

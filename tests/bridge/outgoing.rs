@@ -1,0 +1,44 @@
+//! Who speaks for whom.
+
+use serde_json::json;
+
+use crate::world::{DEADLINE, World};
+
+async fn told(world: &World, room: &str, words: &str) -> String {
+    let bot = world.bot();
+    world.until(words, |world| world.said_by(room, &bot).into_iter().find(|text| text.contains(words))).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_has_ended_holds_up_neither_the_relay_nor_another_login() {
+    let mut world = World::start().await;
+    let carol_account = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let carol = world.log_in("carol", &carol_account).await;
+    let dora = world.sim.create_account("dora", "Dora D").unwrap();
+    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk, dora.pk], Some("Friends")).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.sim.expire_session(carol_account.pk).unwrap();
+    let ended = |world: &World| world.bridge.log().contains("login stopped").then_some(());
+    world.until("the end of Carol's login", ended).await;
+    world.homeserver.invite(&room, &world.anna.id, &carol.id).unwrap();
+    world.homeserver.join(&room, &carol.id).unwrap();
+    world.homeserver.send_text(&room, &world.anna.id, "!ig set-relay").unwrap();
+    told(&world, &room, "by your account").await;
+    world.homeserver.send_text(&room, &carol.id, "hello").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["carol: hello".to_owned()]).await;
+
+    // A second account of Anna's has ended too; the first is in this group, of which nothing was heard.
+    let other = world.sim.create_account("anna.other", "Anna Other").unwrap();
+    let answer = world.command(&format!("login {}", other.sessionid)).await;
+    assert!(answer.starts_with("Logged in"), "{answer}");
+    world.sim.wait_for_subscription(other.pk, DEADLINE).await.unwrap();
+    world.sim.expire_session(other.pk).unwrap();
+    world.until_answered("list-logins", "logged out").await;
+    let gone = json!({"membership": "leave"});
+    world.homeserver.set_state(&room, &world.anna.id, "m.room.member", &world.anna.id, &gone).unwrap();
+    world.homeserver.invite(&room, &world.bot(), &world.anna.id).unwrap();
+    world.homeserver.join(&room, &world.anna.id).unwrap();
+    world.homeserver.send_text(&room, &world.anna.id, "me again").unwrap();
+    let expected = ["carol: hello".to_owned(), "me again".to_owned()];
+    world.expect_written(&thread, &world.anna_account, &expected).await;
+}
