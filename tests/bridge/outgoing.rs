@@ -1,5 +1,6 @@
-//! Who speaks for whom.
+//! Who speaks for whom, and what a message opens.
 
+use instagram_sim::AccountOptions;
 use serde_json::json;
 
 use crate::world::{DEADLINE, World};
@@ -41,4 +42,19 @@ async fn a_login_that_has_ended_holds_up_neither_the_relay_nor_another_login() {
     world.homeserver.send_text(&room, &world.anna.id, "me again").unwrap();
     let expected = ["carol: hello".to_owned(), "me again".to_owned()];
     world.expect_written(&thread, &world.anna_account, &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn to_write_into_a_declined_chat_is_to_want_it_after_all() {
+    let world = World::start().await;
+    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
+    world.sim.set_options(world.anna_account.pk, options).unwrap();
+    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk], None).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.homeserver.send_text(&room, &world.anna.id, "!ig decline").unwrap();
+    told(&world, &room, "Declined").await;
+    world.homeserver.send_text(&room, &world.anna.id, "on second thoughts").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["on second thoughts".to_owned()]).await;
+    world.sim.send_text(world.bob.pk, &thread, "how nice").unwrap();
+    world.until("the answer", |world| world.event(&room, "how nice")).await;
 }

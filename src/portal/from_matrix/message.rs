@@ -57,15 +57,32 @@ pub(super) async fn prepare(
     if parts.is_empty() {
         return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
     }
-    if portal.standing == Standing::Request {
-        // Who answers accepts; Instagram wants that first.
-        request::answer(bridge, &login, &mut portal, &ChatChange::Accept).await?;
+    match portal.standing {
+        Standing::Open => {}
+        Standing::Declined if relayed.is_some() => {
+            return Err(StepError::Refuse(Notice::new("Your message was not sent: this chat was declined.")));
+        }
+        Standing::Request | Standing::Declined => accept(bridge, &login, &mut portal).await?,
     }
     let at = Timestamp(event.origin_server_ts);
     let parts = (0..).zip(parts).map(|(n, part)| (request_id::client_context(&event.event_id, at, n), part)).collect();
     let remote = bridge.remote(&login).await?;
     let event = event.event_id.clone();
     Ok(Step::Planned(Box::new(Plan { row: row.clone(), event, at, portal, remote, parts })))
+}
+
+/// Who answers accepts, even after they had declined; Instagram wants that first.
+async fn accept(bridge: &Arc<Bridge>, login: &LoginId, portal: &mut Portal) -> Result<(), StepError> {
+    match request::answer(bridge, login, portal, &ChatChange::Accept).await {
+        // Of what was declined there may be nothing left to accept: the message itself opens the chat then.
+        Err(StepError::Remote { error, .. }) if portal.standing == Standing::Declined && !error.is_transient() => {
+            let open = Portal { standing: Standing::Open, ..portal.clone() };
+            bridge.store.save_portal(portal, &open).await?;
+            *portal = open;
+            Ok(())
+        }
+        accepted => accepted,
+    }
 }
 
 /// What somebody has said, and where.
