@@ -1,6 +1,6 @@
-//! Who speaks for whom, and what a message opens.
+//! Who speaks for whom, what a message opens, and what becomes of a request whose outcome is not known.
 
-use instagram_sim::AccountOptions;
+use instagram_sim::{AccountOptions, Fault};
 use serde_json::json;
 
 use crate::world::{DEADLINE, World};
@@ -57,4 +57,23 @@ async fn to_write_into_a_declined_chat_is_to_want_it_after_all() {
     world.expect_written(&thread, &world.anna_account, &["on second thoughts".to_owned()]).await;
     world.sim.send_text(world.bob.pk, &thread, "how nice").unwrap();
     world.until("the answer", |world| world.event(&room, "how nice")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_or_group_whose_beginning_is_not_confirmed_begins_once() {
+    let mut world = World::start().await;
+    let carol = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let anna = world.anna_account.pk;
+    world.sim.inject(anna, Fault::CloseAfterSend, 1).unwrap();
+    let answer = world.command("start-chat @carol Hello").await;
+    assert!(answer.contains("https://matrix.to/#/!"), "{answer}");
+    world.sim.inject_on(anna, "create_group_thread", Fault::DropHttpAnswer, 1).unwrap();
+    world.sim.inject_on(anna, "create_group_thread", Fault::Status { code: 500 }, 1).unwrap();
+    let answer = world.command("create-group @bob @carol Holidays").await;
+    assert!(answer.contains("https://matrix.to/#/!"), "{answer}");
+    let threads = world.sim.threads();
+    assert_eq!(threads.len(), 2, "one chat and one group");
+    let texts: Vec<_> = threads.iter().flat_map(|thread| world.written_by(thread, &world.anna_account)).collect();
+    assert_eq!(texts, ["Hello"]);
+    drop(carol);
 }
