@@ -57,7 +57,7 @@ impl RoomEvent {
     }
 
     /// True for the new version of an earlier message.
-    fn is_edit(&self) -> bool {
+    pub(crate) fn is_edit(&self) -> bool {
         self.content["m.relates_to"]["rel_type"] == "m.replace"
     }
 }
@@ -84,10 +84,7 @@ struct Speaker {
 
 /// Which login does this: the sender's own in this thread, else nobody.
 async fn sender(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<LoginId, StepError> {
-    super::certain_login(bridge, &event.sender, portal).await?.ok_or_else(|| {
-        let notice = Notice::new("Your message was not sent: you have no Instagram login in this chat.");
-        StepError::Refuse(notice.with_hint("log in to an account that is in it: send `login` to the bridge bot."))
-    })
+    super::certain_login(bridge, &event.sender, portal).await?.ok_or(StepError::NoLogin)
 }
 
 /// Which login may change what an event stands for: the one that sent its items, if it is the sender's own, or if it is

@@ -1,8 +1,10 @@
-//! Who speaks for whom, what a message opens, and what becomes of a request whose outcome is not known.
+//! Who speaks for whom, what a message opens, what is said of a refusal, and what becomes of a request whose outcome is
+//! not known.
 
 use instagram_sim::{AccountOptions, Fault};
 use serde_json::json;
 
+use crate::chat::{Chat, edit, reaction};
 use crate::world::{DEADLINE, World};
 
 async fn told(world: &World, room: &str, words: &str) -> String {
@@ -76,4 +78,30 @@ async fn a_chat_or_group_whose_beginning_is_not_confirmed_begins_once() {
     let texts: Vec<_> = threads.iter().flat_map(|thread| world.written_by(thread, &world.anna_account)).collect();
     assert_eq!(texts, ["Hello"]);
     drop(carol);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_is_called_what_it_was() {
+    let chat = Chat::start().await;
+    let (world, anna) = (&chat.world, chat.world.anna_account.pk);
+    let refuse = || Fault::RejectSend { status_code: 400, message: "no".to_owned() };
+    let send = |kind: &str, content: &serde_json::Value| {
+        world.homeserver.send(&chat.room, &world.anna.id, kind, content).unwrap();
+    };
+    world.sim.inject_on(anna, "132", refuse(), 1).unwrap();
+    send("m.reaction", &reaction(&chat.theirs.0, "👍"));
+    told(world, &chat.room, "Your reaction was not bridged: Instagram refused it (\"no\")").await;
+    world.sim.inject_on(anna, "/edit/", Fault::Status { code: 400 }, 1).unwrap();
+    send("m.room.message", &edit(&chat.own.0, "mine!"));
+    told(world, &chat.room, "Your edit was not bridged: Instagram refused it").await;
+    // The picture itself goes over HTTP.
+    world.sim.inject_on(anna, "132", refuse(), 1).unwrap();
+    let url = world.homeserver.add_media(instagram_sim::sample::PHOTO.bytes, "image/jpeg");
+    let picture = json!({"msgtype": "m.image", "body": "look!", "filename": "a.jpg", "url": url});
+    send("m.room.message", &picture);
+    told(world, &chat.room, "Your file was sent, but not the words with it").await;
+    world.sim.inject_on(anna, "/delete/", Fault::Status { code: 400 }, 1).unwrap();
+    world.homeserver.redact(&chat.room, &world.anna.id, &chat.own.0).unwrap();
+    told(world, &chat.room, "What you removed here is still on Instagram").await;
+    assert!(!world.said_by(&chat.room, &world.bot()).iter().any(|text| text.contains("was not sent")));
 }

@@ -125,7 +125,7 @@ pub(super) async fn member(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Por
 /// It will never work.
 fn is_refusal(error: &StepError) -> bool {
     match error {
-        StepError::Refuse(_) => true,
+        StepError::Refuse(_) | StepError::NoLogin => true,
         StepError::Remote { error, .. } => !error.is_transient(),
         _ => false,
     }
