@@ -116,7 +116,7 @@ fn disposition(
             Disposition::Refuse(Notice::new("A message was not bridged: what it refers to never came."))
         }
         // What is heard waits as long as the account has to rest.
-        StepError::Remote { error: RemoteError::Blocked(_), .. } if incoming => Disposition::Rest(Duration::from_secs(900)),
+        StepError::Remote { error, .. } if incoming && error.is_block() => Disposition::Rest(Duration::from_secs(900)),
         StepError::Remote { error, .. } if too_old || !error.is_transient() => {
             Disposition::Refuse(remote_notice(error, undone))
         }

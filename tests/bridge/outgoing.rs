@@ -105,3 +105,15 @@ async fn what_is_refused_is_called_what_it_was() {
     told(world, &chat.room, "What you removed here is still on Instagram").await;
     assert!(!world.said_by(&chat.room, &world.bot()).iter().any(|text| text.contains("was not sent")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_rests_says_until_when() {
+    let chat = Chat::start().await;
+    let (world, anna) = (&chat.world, chat.world.anna_account.pk);
+    world.sim.inject_on(anna, "/mute/", Fault::FeedbackRequired, 1).unwrap();
+    world.homeserver.send_text(&chat.room, &world.anna.id, "!ig mute").unwrap();
+    told(world, &chat.room, "Instagram blocks this action for now").await;
+    world.homeserver.send_text(&chat.room, &world.anna.id, "hello?").unwrap();
+    let text = told(world, &chat.room, "the bridge rests this account until").await;
+    assert!(text.contains(" UTC, because Instagram blocked an action") && !text.contains('"'), "{text}");
+}
