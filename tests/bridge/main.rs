@@ -6,6 +6,7 @@ mod chat;
 mod chats;
 mod commands;
 mod echoes;
+mod ephemera;
 mod faults;
 mod groups;
 mod history;
