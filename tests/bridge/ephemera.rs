@@ -1,12 +1,52 @@
-//! What passes: how far somebody has read.
+//! What passes: who types, and how far somebody has read.
+
+use instagram_sim::RecordedRequest;
 
 use crate::chat::Chat;
 use crate::world::World;
+
+/// Whether each typing notice that Instagram got says that somebody types, in order.
+fn typing(world: &World) -> Vec<bool> {
+    let notices = world.sim.recorded_requests().into_iter().filter(|one| one.body.contains("indicate_activity"));
+    let status = |one: RecordedRequest| {
+        let body: serde_json::Value = serde_json::from_str(&one.body).unwrap();
+        ["1", "\"1\""].contains(&body["activity_status"].to_string().as_str())
+    };
+    notices.map(status).collect()
+}
 
 /// Where the last receipt went.
 fn seen(world: &World) -> Option<String> {
     let paths = world.sim.recorded_requests().into_iter().map(|request| request.path);
     paths.filter(|path| path.contains("/seen/")).next_back()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_types_for_long_is_shown_for_long() {
+    let chat = Chat::start().await;
+    let world = &chat.world;
+    world.homeserver.set_typing(&chat.room, &world.anna.id, true).unwrap();
+    // The homeserver says it once; Instagram forgets it after twelve seconds.
+    world.until("the renewal", |world| (typing(world).len() >= 2).then_some(())).await;
+    world.homeserver.set_typing(&chat.room, &world.anna.id, false).unwrap();
+    world.until("the end", |world| typing(world).contains(&false).then_some(())).await;
+    let told = typing(world);
+    assert!(told[..told.len() - 1].iter().all(|typing| *typing), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_is_told_in_order() {
+    let chat = Chat::start().await;
+    let world = &chat.world;
+    for _ in 0..30 {
+        world.homeserver.set_typing(&chat.room, &world.anna.id, true).unwrap();
+        world.homeserver.set_typing(&chat.room, &world.anna.id, false).unwrap();
+    }
+    // What has been read is told after what was typed before.
+    world.homeserver.mark_read(&chat.room, &world.anna.id, &chat.theirs.0).unwrap();
+    world.until("the receipt", seen).await;
+    chat.settled().await;
+    assert_eq!(typing(world).last(), Some(&false));
 }
 
 #[tokio::test(flavor = "multi_thread")]
