@@ -56,6 +56,13 @@ impl RoomEvent {
         self.redacts.as_deref().or_else(|| self.content["redacts"].as_str())
     }
 
+    /// True for a message or reaction that was redacted before it came here.
+    fn is_redacted(&self) -> bool {
+        self.state_key.is_none()
+            && self.kind != "m.room.redaction"
+            && self.content.as_object().is_none_or(serde_json::Map::is_empty)
+    }
+
     /// True for the new version of an earlier message.
     pub(crate) fn is_edit(&self) -> bool {
         self.content["m.relates_to"]["rel_type"] == "m.replace"
@@ -176,7 +183,7 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         return Err(StepError::Refuse(Notice::new("An event could not be read and was not bridged.")));
     };
     let portal = bridge.store.portal_of_room(&event.room_id).await?;
-    if portal.is_some() && puppet::has_sent(bridge, &event).await? {
+    if event.is_redacted() || portal.is_some() && puppet::has_sent(bridge, &event).await? {
         return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
     }
     let is_message = match event.kind.as_str() {

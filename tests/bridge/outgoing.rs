@@ -117,3 +117,27 @@ async fn an_account_that_rests_says_until_when() {
     let text = told(world, &chat.room, "the bridge rests this account until").await;
     assert!(text.contains(" UTC, because Instagram blocked an action") && !text.contains('"'), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_redacted_while_it_waits_is_never_sent() {
+    let chat = Chat::start().await;
+    let (world, anna) = (&chat.world, chat.world.anna_account.pk);
+    let dora = world.homeserver.register("dora", "secret").unwrap();
+    world.homeserver.invite(&chat.room, &world.anna.id, &dora.id).unwrap();
+    world.homeserver.join(&chat.room, &dora.id).unwrap();
+    let busy = Fault::RejectSend { status_code: 503, message: "busy".to_owned() };
+    world.sim.inject(anna, busy, 1000).unwrap();
+    let say = |text: &str| world.homeserver.send_text(&chat.room, &world.anna.id, text).unwrap();
+    let (first, second) = (say("regretted"), say("found unseemly by Dora"));
+    world.until("the first try", |world| world.bridge.log().contains("status 503").then_some(())).await;
+    world.homeserver.redact(&chat.room, &world.anna.id, &first).unwrap();
+    world.homeserver.redact(&chat.room, &dora.id, &second).unwrap();
+    say("the end");
+    let withdrawn =
+        |world: &World| (world.bridge.log().matches("redacted before it was sent").count() >= 2).then_some(());
+    world.until("both seen as redacted", withdrawn).await;
+    world.sim.clear_faults(anna).unwrap();
+    world.expect_written(&chat.thread, &world.anna_account, &["mine".to_owned(), "the end".to_owned()]).await;
+    let unsent = world.sim.recorded_requests().into_iter().filter(|one| one.path.contains("/delete/")).count();
+    assert_eq!(unsent, 0, "nothing had to be taken back");
+}
