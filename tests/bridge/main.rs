@@ -13,6 +13,7 @@ mod history;
 mod items;
 mod kinds;
 mod media;
+mod members;
 mod mutations;
 mod outgoing;
 mod parts;

@@ -11,13 +11,13 @@ use crate::config::Permission;
 use crate::domain::event::RemoteThread;
 use crate::domain::ids::{LoginId, RemoteUserId, Timestamp};
 use crate::domain::notice::Notice;
-use crate::domain::record::Portal;
+use crate::domain::record::{LoginState, Portal};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::media::{self, Spooled};
 use crate::network::ChatChange;
-use crate::portal::{ghost, room};
+use crate::portal::{certain_login, ghost, room};
 
 /// Longest side of a group's picture.
 const LONGEST_SIDE: u32 = 720;
@@ -122,8 +122,55 @@ pub(super) async fn member(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Por
     }
 }
 
+/// Adds the account of somebody who uses the bridge, unless it is in the group. Who stays a guest there is relayed.
+pub(super) async fn user_invited(
+    bridge: &Arc<Bridge>,
+    event: &RoomEvent,
+    portal: &Portal,
+    user: &UserId,
+) -> Result<(), StepError> {
+    let mut logins = bridge.store.logins_of_user(user).await?;
+    if portal.key.receiver.is_some() || logins.is_empty() || !speaks(bridge, event, portal).await? {
+        return Ok(());
+    }
+    if certain_login(bridge, user, portal).await?.is_some() {
+        return Ok(());
+    }
+    logins.sort_by_key(|login| login.state != LoginState::Active);
+    let Some(login) = logins.into_iter().next() else { return Ok(()) };
+    change(bridge, event, portal, ChatChange::Add(login.id.as_remote_user())).await
+}
+
+/// Removes the accounts of somebody who uses the bridge. Whom Instagram keeps in the group is invited again.
+pub(super) async fn user_removed(
+    bridge: &Arc<Bridge>,
+    event: &RoomEvent,
+    portal: &Portal,
+    user: &UserId,
+) -> Result<(), StepError> {
+    if portal.key.receiver.is_some() || !speaks(bridge, event, portal).await? {
+        return Ok(());
+    }
+    let here = bridge.store.logins_in_thread(&portal.key.thread).await?;
+    for login in bridge.store.logins_of_user(user).await?.into_iter().filter(|login| here.contains(&login.id)) {
+        let removed = change(bridge, event, portal, ChatChange::Remove(login.id.as_remote_user())).await;
+        if let Err(error) = &removed
+            && is_refusal(error)
+        {
+            quietly(bridge.matrix.invite(&event.room_id, user).await)?;
+        }
+        removed?;
+    }
+    Ok(())
+}
+
+/// Whether what the sender does in the room is done on Instagram.
+async fn speaks(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<bool, StepError> {
+    Ok(certain_login(bridge, &event.sender, portal).await?.is_some())
+}
+
 /// It will never work.
-fn is_refusal(error: &StepError) -> bool {
+pub(super) fn is_refusal(error: &StepError) -> bool {
     match error {
         StepError::Refuse(_) | StepError::NoLogin => true,
         StepError::Remote { error, .. } => !error.is_transient(),
