@@ -1,5 +1,6 @@
 //! Rows from Matrix: messages of portals become plans that share their commits; everything else is handled singly.
 
+mod beginning;
 mod edit;
 mod file;
 mod group;
@@ -224,8 +225,17 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
             _ => {}
         }
     }
+    if is_message && portal.is_none() && !event.is_edit() {
+        let people = beginning::people_in(bridge, &event).await?;
+        if !people.is_empty() {
+            beginning::said(bridge, row, &event, &people).await?;
+            return Ok(Step::Done(Settlement::nothing(row.id)));
+        }
+    }
     match event.kind.as_str() {
-        "m.room.member" if group::ghost_of(bridge, &event).is_some() => group::ghost_invited(bridge, &event).await?,
+        "m.room.member" if group::ghost_of(bridge, &event).is_some() => {
+            beginning::ghost_invited(bridge, &event).await?
+        }
         "m.room.member" => membership::handle(bridge, &event).await?,
         "m.room.message" => command::handle(bridge, &event).await?,
         "m.reaction" => request::answered_by_reaction(bridge, &event).await?,

@@ -17,8 +17,8 @@ fn typing(world: &World) -> Vec<bool> {
 
 /// Where the last receipt went.
 fn seen(world: &World) -> Option<String> {
-    let paths = world.sim.recorded_requests().into_iter().map(|request| request.path);
-    paths.filter(|path| path.contains("/seen/")).next_back()
+    let mut paths = world.sim.recorded_requests().into_iter().map(|request| request.path);
+    paths.rfind(|path| path.contains("/seen/"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
