@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::bridge::Bridge;
+use crate::config::Permission;
 use crate::domain::ids::LaneKey;
 use crate::domain::record::{NewRow, Origin};
 use crate::matrix::{Busy, Inbox};
@@ -121,14 +122,14 @@ struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    /// True for a member event that takes somebody out of a room.
-    fn is_leave(&self) -> bool {
+    /// What a member event makes of its member: `invite`, `leave` and so on.
+    fn membership(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct Member {
             membership: String,
         }
-        let member = self.content.and_then(|content| serde_json::from_str::<Member>(content.get()).ok());
-        member.is_some_and(|member| member.membership == "leave")
+        let member = serde_json::from_str::<Member>(self.content?.get()).ok()?;
+        Some(member.membership)
     }
 }
 
@@ -150,7 +151,14 @@ fn row(bridge: &Bridge, event: Box<RawValue>) -> Option<NewRow> {
         "m.room.name" | "m.room.avatar" => true,
         "m.room.member" => {
             let member = envelope.state_key.as_deref().and_then(|key| UserId::parse(key).ok());
-            member.is_some_and(|member| ours(&member)) || envelope.is_leave()
+            match envelope.membership().as_deref() {
+                Some("leave" | "ban") => true,
+                // Who may attach accounts may have one to add to a group.
+                Some("invite") => {
+                    member.is_some_and(|one| ours(&one) || bridge.config.permission(&one) >= Permission::User)
+                }
+                _ => member.is_some_and(|member| ours(&member)),
+            }
         }
         _ => false,
     };

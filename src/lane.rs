@@ -6,6 +6,7 @@
 //! others say there does not.
 
 mod failure;
+mod undone;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;

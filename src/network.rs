@@ -20,7 +20,7 @@ use crate::domain::ids::LoginId;
 
 pub use checked::CheckedLogin;
 pub use decode::decode;
-pub use error::{RemoteError, SessionEnd};
+pub use error::{Demand, RemoteError, SessionEnd};
 pub use events::{Batch, Events, SessionEvent, TypingNotice};
 pub use remote::{ChatChange, Chats, Outgoing, OutgoingKind, Page, Proof, Remote, Target};
 

@@ -21,6 +21,7 @@ use crate::config::Permission;
 use crate::domain::ids::{LaneKey, LoginId};
 use crate::domain::record::{InboxRow, LoginState, Portal};
 use crate::lane::{StepError, Stop};
+use crate::network::RemoteError;
 use crate::store::StoreError;
 
 /// How often a row looks for the message it refers to, which may only not be settled yet.
@@ -59,7 +60,13 @@ pub(crate) async fn certain_login(
         return Ok(known);
     }
     for login in bridge.store.logins_of_user(user).await? {
-        match bridge.remote(&login.id).await?.thread(&portal.key.thread).await {
+        let remote = match bridge.remote(&login.id).await {
+            Ok(remote) => remote,
+            // Whether a login that has ended was in the group, nobody can say; another of the user's may be.
+            Err(StepError::Remote { error: RemoteError::LoggedOut, .. }) => continue,
+            Err(error) => return Err(error),
+        };
+        match remote.thread(&portal.key.thread).await {
             Ok(_) => {
                 bridge.store.note_login_in_thread(&portal.key.thread, &login.id).await?;
                 return Ok(Some(login.id));

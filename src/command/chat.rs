@@ -158,6 +158,8 @@ async fn start(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Outcome {
         match remote.start_chat(&users, text.trim(), &context).await {
             Ok(Some(thread)) => thread,
             Ok(None) => return Ok(Ok("Sent. The room appears when Instagram speaks of the chat.".to_owned())),
+            // The whole command is done once more, with the same context.
+            Err(error @ RemoteError::Uncertain) => return Err(StepError::Remote { login: login.id, error }),
             Err(error) => return Ok(Err(explained("The chat was not started", &error))),
         }
     };
@@ -207,6 +209,7 @@ async fn group(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Outcome {
         Ok(RemoteThread { id, .. }) => {
             opened(room::ensure(bridge, &login.id, &id, None).await, title.unwrap_or("the group"))
         }
+        Err(error @ RemoteError::Uncertain) => Err(StepError::Remote { login: login.id, error }),
         Err(error) => Ok(Err(explained("The group was not made", &error))),
     }
 }

@@ -26,7 +26,7 @@ fn state(bridge: &Bridge, login: &Login) -> String {
     let reason = login.reason.as_deref().unwrap_or_default();
     match (login.state, bridge.sessions.get(&login.id).map(|running| running.status())) {
         (LoginState::LoggedOut, _) => format!("logged out. {reason} Send `login`."),
-        (LoginState::ActionRequired, _) => format!("waits for you. {reason} Then send `reconnect`."),
+        (LoginState::ActionRequired, _) => format!("stopped. {reason} Send `reconnect` once that is done."),
         (LoginState::Active, Some(Status::Connected)) => "connected".to_owned(),
         (LoginState::Active, Some(Status::Connecting)) => "connecting".to_owned(),
         (LoginState::Active, Some(Status::Reconciling)) => "fetching what was missed".to_owned(),
@@ -58,12 +58,17 @@ pub(super) async fn ping(bridge: &Bridge, asked: &Asked<'_>) -> Result<(), StepE
     if text.is_empty() {
         text.push_str("You have no login. Send `login` to attach an account.\n");
     }
-    if let Some(trouble) = bridge.contact.trouble() {
-        let _ = writeln!(text, "The homeserver does not reach the bridge: {trouble}");
+    let trouble = bridge.contact.trouble();
+    if trouble.is_some() {
+        let _ = writeln!(text, "The homeserver does not reach the bridge: what you write arrives late.");
     }
     if bridge.config.permission(&asked.event.sender) >= Permission::Admin {
         let depth = bridge.store.inbox_depth();
         let parked = bridge.store.parked_rows().await?;
+        // How the homeserver is reached is none of its users' business.
+        if let Some(trouble) = trouble {
+            let _ = writeln!(text, "Homeserver: {trouble}");
+        }
         let _ = writeln!(
             text,
             "Bridge: {depth} rows waiting, {} parked, {} sessions",

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::undone::undone;
 use crate::bridge::Bridge;
 use crate::domain::ids::{LaneKey, LoginId, Timestamp};
 use crate::domain::notice::Notice;
@@ -55,6 +56,9 @@ pub enum StepError {
     /// It can never work; this is for the sender.
     #[error("refused: {}", .0.statement)]
     Refuse(Notice),
+    /// The sender has no login in the chat.
+    #[error("no login in this chat")]
+    NoLogin,
     /// Something it builds on is still on its way.
     #[error("not yet: {0}")]
     Later(&'static str),
@@ -79,13 +83,15 @@ enum Disposition {
     Refuse(Notice),
 }
 
-/// Decides what an error means. `trouble` counts the failures in a row, this one included.
+/// Decides what an error means. `trouble` counts the failures in a row, this one included; `undone` is what does not
+/// happen if the row is refused.
 fn disposition(
     error: &StepError,
     row: &InboxRow,
     trouble: u32,
     give_up_after: Duration,
     now: Timestamp,
+    undone: &str,
 ) -> Disposition {
     let backoff = Duration::from_millis(250 * 2_u64.pow(trouble.saturating_sub(1).min(5)));
     let incoming = row.lane.is_incoming();
@@ -101,7 +107,7 @@ fn disposition(
         StepError::Homeserver(HomeserverError::UnknownToken) => Disposition::Wait(Duration::from_secs(10)),
         // A ghost may have been removed from the room: its membership is repaired before the next try.
         StepError::Homeserver(_) if row.attempts < 3 => Disposition::Retry(Duration::from_millis(200)),
-        StepError::Homeserver(error) => Disposition::Refuse(homeserver_notice(error)),
+        StepError::Homeserver(error) => Disposition::Refuse(homeserver_notice(error, undone)),
         // What one login of a chat waits for holds up no other.
         StepError::Hold(_) if incoming => Disposition::Rest(Duration::from_secs(15)),
         StepError::Hold(_) => Disposition::Wait(backoff),
@@ -110,11 +116,9 @@ fn disposition(
             Disposition::Refuse(Notice::new("A message was not bridged: what it refers to never came."))
         }
         // What is heard waits as long as the account has to rest.
-        StepError::Remote { error: RemoteError::Blocked(_), .. } if incoming => {
-            Disposition::Rest(Duration::from_secs(900))
-        }
+        StepError::Remote { error, .. } if incoming && error.is_block() => Disposition::Rest(Duration::from_secs(900)),
         StepError::Remote { error, .. } if too_old || !error.is_transient() => {
-            Disposition::Refuse(remote_notice(error, incoming))
+            Disposition::Refuse(remote_notice(error, undone))
         }
         StepError::Remote { error, .. } => match error.retry_after() {
             Some(after) => Disposition::Retry(after),
@@ -123,6 +127,10 @@ fn disposition(
             None => Disposition::Wait(backoff),
         },
         StepError::Refuse(notice) => Disposition::Refuse(notice.clone()),
+        StepError::NoLogin => Disposition::Refuse(
+            Notice::new(format!("{undone}: you have no Instagram login in this chat."))
+                .with_hint("log in to an account that is in it: send `login` to the bridge bot."),
+        ),
         StepError::Bug => Disposition::Refuse(
             Notice::new("A message was not bridged: the bridge has a fault in handling it.")
                 .with_hint("the admin finds the details in the log; the message is kept."),
@@ -139,18 +147,17 @@ fn soon(attempts: i64) -> Duration {
     })
 }
 
-fn homeserver_notice(error: &HomeserverError) -> Notice {
+fn homeserver_notice(error: &HomeserverError, undone: &str) -> Notice {
     match error {
-        HomeserverError::TooLarge => Notice::new("A message was not bridged: it is larger than this server takes."),
-        _ => Notice::new("A message was not bridged: the homeserver refused it.")
+        HomeserverError::TooLarge => Notice::new(format!("{undone}: it is larger than this server takes.")),
+        _ => Notice::new(format!("{undone}: the homeserver refused it."))
             .with_hint("the admin finds the reason in the log."),
     }
 }
 
-fn remote_notice(error: &RemoteError, incoming: bool) -> Notice {
+fn remote_notice(error: &RemoteError, undone: &str) -> Notice {
     let (reason, hint) = error.explain();
-    let what = if incoming { "A message from Instagram was not bridged" } else { "Your message was not sent" };
-    let notice = Notice::new(format!("{what}: {reason}"));
+    let notice = Notice::new(format!("{undone}: {reason}"));
     match hint {
         Some(hint) => notice.with_hint(hint),
         None => notice,
@@ -167,7 +174,8 @@ pub(super) async fn dispose<F: Future<Output = ()>>(
 ) {
     let Stop { row, error, .. } = stop;
     let now = runtime::now();
-    let saved = match disposition(error, row, trouble, bridge.config.give_up_after(), now) {
+    let undone = undone(bridge, stop).await;
+    let saved = match disposition(error, row, trouble, bridge.config.give_up_after(), now, undone) {
         Disposition::Wait(pause) => {
             match error {
                 StepError::Hold(_) => tracing::debug!(row = row.id.0, %error, "waiting"),
@@ -223,6 +231,10 @@ mod tests {
         }
     }
 
+    fn decide(error: &StepError, row: &InboxRow, trouble: u32, now: Timestamp) -> Disposition {
+        disposition(error, row, trouble, GIVE_UP, now, "Your message was not sent")
+    }
+
     fn outgoing() -> InboxRow {
         row(LaneKey::outgoing("!room", "@anna:test"), 0)
     }
@@ -236,21 +248,21 @@ mod tests {
         let error = StepError::Homeserver(HomeserverError::Timeout);
         let late = Timestamp(i64::MAX / 2);
         let incoming = row(LaneKey::incoming(&ThreadId::new("1")), 1_000_000);
-        assert!(matches!(disposition(&error, &incoming, 9, GIVE_UP, late), Disposition::Wait(_)));
+        assert!(matches!(decide(&error, &incoming, 9, late), Disposition::Wait(_)));
     }
 
     #[test]
     fn an_uncertain_send_is_tried_again_and_given_up_when_it_is_old() {
         let error = remote(RemoteError::Uncertain);
-        assert!(!matches!(disposition(&error, &outgoing(), 1, GIVE_UP, Timestamp(0)), Disposition::Refuse(_)));
+        assert!(!matches!(decide(&error, &outgoing(), 1, Timestamp(0)), Disposition::Refuse(_)));
         let later = Timestamp(3_600_001);
-        assert!(matches!(disposition(&error, &outgoing(), 1, GIVE_UP, later), Disposition::Refuse(_)));
+        assert!(matches!(decide(&error, &outgoing(), 1, later), Disposition::Refuse(_)));
     }
 
     #[test]
     fn what_instagram_refuses_is_refused_at_once_with_its_reason() {
         let error = remote(RemoteError::Rejected("this person takes no messages".into()));
-        let Disposition::Refuse(notice) = disposition(&error, &outgoing(), 1, GIVE_UP, Timestamp(0)) else { panic!() };
+        let Disposition::Refuse(notice) = decide(&error, &outgoing(), 1, Timestamp(0)) else { panic!() };
         assert!(notice.statement.contains("this person takes no messages"));
     }
 
@@ -258,14 +270,14 @@ mod tests {
     fn what_is_heard_outlasts_a_block_of_the_account() {
         let error = remote(RemoteError::Blocked("spam".into()));
         let incoming = row(LaneKey::incoming(&ThreadId::new("1")), 0);
-        assert!(matches!(disposition(&error, &incoming, 1, GIVE_UP, Timestamp(0)), Disposition::Rest(_)));
-        assert!(matches!(disposition(&error, &outgoing(), 1, GIVE_UP, Timestamp(0)), Disposition::Refuse(_)));
+        assert!(matches!(decide(&error, &incoming, 1, Timestamp(0)), Disposition::Rest(_)));
+        assert!(matches!(decide(&error, &outgoing(), 1, Timestamp(0)), Disposition::Refuse(_)));
     }
 
     #[test]
     fn waiting_for_a_reply_target_ends() {
         let waiting = row(LaneKey::outgoing("!room", "@anna:test"), 40);
         let error = StepError::Later("reply target");
-        assert!(matches!(disposition(&error, &waiting, 1, GIVE_UP, Timestamp(0)), Disposition::Refuse(_)));
+        assert!(matches!(decide(&error, &waiting, 1, Timestamp(0)), Disposition::Refuse(_)));
     }
 }

@@ -66,10 +66,9 @@ async fn supervise_inner(bridge: &Arc<Bridge>, running: &Arc<Running>, login: &L
                 )
                 .await;
             }
-            SessionEnd::ActionRequired(what) => {
-                let reason = format!("Instagram asks for something first: {what}.");
-                let hint = "open the Instagram app, do what it asks, then send `reconnect`.";
-                return stop(bridge, running, login, LoginState::ActionRequired, &reason, hint).await;
+            SessionEnd::ActionRequired(demand) => {
+                let (reason, hint) = demand.explain();
+                return stop(bridge, running, login, LoginState::ActionRequired, reason, hint).await;
             }
             SessionEnd::Transport(reason) => {
                 attempt = if started.elapsed() > STABLE { 1 } else { attempt.saturating_add(1) };
@@ -221,7 +220,7 @@ async fn reconcile(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor, Se
     let newest = old.map_or(0, |cursor| cursor.newest_item_us);
     let since_us = newest.saturating_sub(OVERLAP_US).max(since.0.saturating_mul(1000));
     let missed = match running.remote.missed(since_us).await {
-        Err(error @ (RemoteError::RateLimited(_) | RemoteError::Blocked(_))) => {
+        Err(error) if error.is_block() || matches!(error, RemoteError::RateLimited(_)) => {
             // A burst that is repeated at once is what limits are for.
             let rest = match &error {
                 RemoteError::RateLimited(after) => (*after).max(REST),

@@ -41,9 +41,14 @@ impl Client {
 
     /// Invites a user as the bot.
     pub async fn invite(&self, room: &RoomId, user: &UserId) -> Result<(), HomeserverError> {
+        self.invite_as(&Intent::Bot, room, user).await
+    }
+
+    /// Invites a user.
+    pub async fn invite_as(&self, intent: &Intent, room: &RoomId, user: &UserId) -> Result<(), HomeserverError> {
         let recipient = InvitationRecipient::UserId(membership::invite_user::v3::InviteUserId::new(user.to_owned()));
         let request = membership::invite_user::v3::Request::new(room.to_owned(), recipient);
-        self.call(self.bot(), request).await.map(drop)
+        self.call(self.user_of(intent), request).await.map(drop)
     }
 
     /// Removes a user as the bot.

@@ -91,6 +91,12 @@ impl Client {
         Ok(self.event(room, event).await?.map(|event| Timestamp(event.origin_server_ts)))
     }
 
+    /// Asks whether an event was redacted; one that is not there was not.
+    pub async fn is_redacted(&self, room: &RoomId, event: &EventId) -> Result<bool, HomeserverError> {
+        let event = self.event(room, event).await?;
+        Ok(event.is_some_and(|event| event.content.as_object().is_none_or(serde_json::Map::is_empty)))
+    }
+
     /// Fetches what the bot has said in an event; none if the event is not the bot's.
     pub async fn said_by_bot(&self, room: &RoomId, event: &EventId) -> Result<Option<Value>, HomeserverError> {
         let event = self.event(room, event).await?;

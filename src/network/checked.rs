@@ -40,7 +40,7 @@ impl Network {
     /// # Errors
     /// What Instagram said.
     pub async fn check(&self, pasted: &str, earlier: Option<&str>) -> Result<CheckedLogin, RemoteError> {
-        let credentials = Credentials::parse(pasted).map_err(|error| RemoteError::Rejected(error.to_string()))?;
+        let credentials = Credentials::parse(pasted).map_err(|error| RemoteError::Impossible(error.to_string()))?;
         let device = earlier
             .and_then(|json| serde_json::from_str::<Session>(json).ok())
             .map_or_else(|| Device::from_random(random()), |session| session.device);

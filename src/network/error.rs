@@ -5,6 +5,8 @@ use std::time::Duration;
 use instagram::client::http::CallError;
 use instagram::error::ApiError;
 
+use crate::domain::ids::Timestamp;
+
 /// A request for a login did not succeed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum RemoteError {
@@ -23,16 +25,28 @@ pub enum RemoteError {
     /// Instagram blocks this kind of action for the account; hours of rest are needed.
     #[error("action blocked")]
     Blocked(String),
+    /// Instagram takes nothing from this network address, or from what the bridge says it is.
+    #[error("barred")]
+    Barred,
+    /// Not sent: the bridge lets the account rest, because an action was blocked.
+    #[error("resting after a block")]
+    Resting {
+        /// Until when.
+        until: Timestamp,
+    },
     /// The session has ended.
     #[error("logged out")]
     LoggedOut,
-    /// Instagram wants the user to do something in the app.
-    #[error("action required: {0}")]
-    ActionRequired(String),
-    /// Instagram said no to this one request.
+    /// Instagram wants something done before anything else.
+    #[error("action required: {0:?}")]
+    ActionRequired(Demand),
+    /// Instagram said no to this one request, in these words.
     #[error("refused")]
     Rejected(String),
-    /// The thread or user does not exist for this account.
+    /// Likewise; what that means, in ours.
+    #[error("refused: {0}")]
+    Impossible(String),
+    /// The thread, item or user does not exist for this account.
     #[error("not found")]
     NotFound,
     /// An answer that makes no sense, or a fault on their side.
@@ -46,7 +60,12 @@ pub enum RemoteError {
 impl RemoteError {
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
-        !matches!(self, Self::Blocked(_) | Self::Rejected(_) | Self::NotFound)
+        !self.is_block() && !matches!(self, Self::Rejected(_) | Self::Impossible(_) | Self::NotFound)
+    }
+
+    /// Whether the account has to be left alone for long.
+    pub fn is_block(&self) -> bool {
+        matches!(self, Self::Blocked(_) | Self::Barred | Self::Resting { .. })
     }
 
     /// Whether Instagram itself said this, and it makes no sense.
@@ -68,11 +87,11 @@ impl RemoteError {
         match self {
             Self::NotConnected => (
                 "the connection to Instagram is down.".into(),
-                Some("send `ping` to the bridge bot to see why, then send your message again.".into()),
+                Some("send `ping` to the bridge bot to see why, then try again.".into()),
             ),
             Self::Uncertain => (
-                "Instagram did not confirm it, and it is not in the chat.".into(),
-                Some("look into the chat in the Instagram app before you send it again.".into()),
+                "Instagram did not confirm it.".into(),
+                Some("look into the Instagram app before you do it again.".into()),
             ),
             Self::Transport(_) | Self::Server(_) => (
                 "Instagram could not be reached or answered with nonsense.".into(),
@@ -93,17 +112,74 @@ impl RemoteError {
             Self::LoggedOut => {
                 ("the login has ended.".into(), Some("log in again: send `login` to the bridge bot.".into()))
             }
-            Self::ActionRequired(what) => (
-                format!("Instagram asks for something first: {what}"),
-                Some("open the Instagram app, do what it asks, then send `reconnect` to the bridge bot.".into()),
+            Self::Barred => (
+                "Instagram takes nothing from this bridge's network address, or from such an app.".into(),
+                Some(
+                    "ask the admin: a long rest, another `instagram.proxy` or an update of puppetgram may help.".into(),
+                ),
             ),
+            Self::Resting { until } => (
+                format!(
+                    "the bridge rests this account until {} UTC, because Instagram blocked an action.",
+                    clock(*until)
+                ),
+                Some("do it after that; check the account in the app.".into()),
+            ),
+            Self::ActionRequired(demand) => {
+                let (statement, hint) = demand.explain();
+                (statement.into(), Some(hint.into()))
+            }
             Self::Rejected(message) => (format!("Instagram refused it{}.", quoted(message)), None),
+            Self::Impossible(why) => (format!("{why}."), None),
             Self::NotFound => (
-                "this chat does not exist on Instagram any more.".into(),
-                Some("open it in the Instagram app to see why.".into()),
+                "it does not exist on Instagram any more, or not for this account.".into(),
+                Some("look for it in the Instagram app.".into()),
             ),
         }
     }
+}
+
+/// What Instagram wants before anything else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Demand {
+    /// A challenge.
+    SecurityCheck,
+    /// A checkpoint.
+    Checkpoint,
+    /// Agreement to its terms.
+    Consent,
+    /// The account is suspended.
+    Suspended,
+    /// The account is disabled.
+    Disabled,
+    /// A newer app than the bridge says it is.
+    Update,
+}
+
+impl Demand {
+    /// What it is and the cure, in words for a user: each a sentence.
+    pub fn explain(self) -> (&'static str, &'static str) {
+        const DO_IT: &str = "open the Instagram app, do what it asks, then send `reconnect` to the bridge bot.";
+        const SEE_WHY: &str =
+            "open the Instagram app to see what can be done about it; then send `reconnect` to the bridge bot.";
+        match self {
+            Self::SecurityCheck => ("Instagram asks for something first: a security check.", DO_IT),
+            Self::Checkpoint => ("Instagram asks for something first: a checkpoint.", DO_IT),
+            Self::Consent => ("Instagram asks for something first: agreement to its terms.", DO_IT),
+            Self::Suspended => ("Instagram has suspended this account.", SEE_WHY),
+            Self::Disabled => ("Instagram has disabled this account.", SEE_WHY),
+            Self::Update => (
+                "this version of puppetgram is too old for Instagram.",
+                "ask the admin to update puppetgram; then send `reconnect` to the bridge bot.",
+            ),
+        }
+    }
+}
+
+/// The time of day.
+fn clock(at: Timestamp) -> String {
+    let minutes = at.0.div_euclid(60_000);
+    format!("{:02}:{:02}", minutes.div_euclid(60).rem_euclid(24), minutes.rem_euclid(60))
 }
 
 fn quoted(message: &str) -> String {
@@ -124,21 +200,21 @@ impl From<ApiError> for RemoteError {
     fn from(error: ApiError) -> Self {
         match error {
             ApiError::LoggedOut { .. } => Self::LoggedOut,
-            ApiError::Challenge { .. } => Self::ActionRequired("a security check".into()),
-            ApiError::Checkpoint { .. } => Self::ActionRequired("a checkpoint".into()),
-            ApiError::Consent { .. } => Self::ActionRequired("agreement to its terms".into()),
-            ApiError::Suspended => Self::ActionRequired("the account is suspended".into()),
-            ApiError::AppTooOld => Self::ActionRequired("a newer app version; update puppetgram".into()),
-            ApiError::Disabled => Self::ActionRequired("the account is disabled".into()),
+            ApiError::Challenge { .. } => Self::ActionRequired(Demand::SecurityCheck),
+            ApiError::Checkpoint { .. } => Self::ActionRequired(Demand::Checkpoint),
+            ApiError::Consent { .. } => Self::ActionRequired(Demand::Consent),
+            ApiError::Suspended => Self::ActionRequired(Demand::Suspended),
+            ApiError::AppTooOld => Self::ActionRequired(Demand::Update),
+            ApiError::Disabled => Self::ActionRequired(Demand::Disabled),
             ApiError::ActionBlocked { message } => Self::Blocked(message),
             ApiError::RateLimited { retry_after } => {
                 let after = retry_after.unwrap_or(Duration::from_secs(60)).max(Duration::from_secs(62));
                 Self::RateLimited(after)
             }
-            ApiError::IpBlocked | ApiError::SentryBlock => Self::Blocked("this network address or app".into()),
-            ApiError::GeoBlocked => Self::Rejected("not available from this country".into()),
-            ApiError::PrivateUser => Self::Rejected("this profile is private".into()),
-            ApiError::RecipientRefuses => Self::Rejected("this person takes no messages from this account".into()),
+            ApiError::IpBlocked | ApiError::SentryBlock => Self::Barred,
+            ApiError::GeoBlocked => Self::Impossible("it is not available from the bridge's country".into()),
+            ApiError::PrivateUser => Self::Impossible("this profile is private".into()),
+            ApiError::RecipientRefuses => Self::Impossible("this person takes no messages from this account".into()),
             ApiError::NotFound | ApiError::MaskedChallenge => Self::NotFound,
             ApiError::Refused { status: 200 | 400..=499, message, .. } => Self::Rejected(message.unwrap_or_default()),
             other => Self::Server(other.to_string()),
@@ -158,9 +234,9 @@ pub enum SessionEnd {
     /// The session is dead.
     #[error("logged out")]
     LoggedOut,
-    /// The user has to act in the app.
-    #[error("action required: {0}")]
-    ActionRequired(String),
+    /// Instagram wants something done first.
+    #[error("action required: {0:?}")]
+    ActionRequired(Demand),
 }
 
 impl From<RemoteError> for SessionEnd {
@@ -170,5 +246,34 @@ impl From<RemoteError> for SessionEnd {
             RemoteError::ActionRequired(what) => Self::ActionRequired(what),
             other => Self::Transport(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(error: ApiError) -> String {
+        let (reason, hint) = RemoteError::from(error).explain();
+        format!("{reason} {}", hint.unwrap_or_default())
+    }
+
+    #[test]
+    fn the_cure_fits_what_instagram_wants() {
+        let update = said(ApiError::AppTooOld);
+        assert!(update.contains("ask the admin to update puppetgram") && !update.contains("Instagram app"), "{update}");
+        assert!(said(ApiError::Suspended).starts_with("Instagram has suspended this account."));
+        assert!(said(ApiError::Challenge { url: None }).contains("a security check"));
+    }
+
+    #[test]
+    fn only_instagrams_words_are_quoted() {
+        for error in [ApiError::IpBlocked, ApiError::SentryBlock, ApiError::RecipientRefuses, ApiError::PrivateUser] {
+            let said = said(error);
+            assert!(!said.contains('"'), "{said}");
+        }
+        let (reason, _) = RemoteError::Resting { until: Timestamp(52_200_000) }.explain();
+        assert_eq!(reason, "the bridge rests this account until 14:30 UTC, because Instagram blocked an action.");
+        assert!(RemoteError::Rejected("no.".into()).explain().0.contains("(\"no\")"));
     }
 }

@@ -226,7 +226,7 @@ impl Remote {
     fn noted<T>(&self, outcome: Result<T, RemoteError>) -> Result<T, RemoteError> {
         match &outcome {
             Ok(_) => self.inner.proof.last_sent.store(runtime::now().0, Ordering::Relaxed),
-            Err(RemoteError::Blocked(_)) => {
+            Err(RemoteError::Blocked(_) | RemoteError::Barred) => {
                 *self.inner.blocked_until.lock().unwrap_or_else(PoisonError::into_inner) =
                     Some(Instant::now() + COOLDOWN);
             }
@@ -441,7 +441,10 @@ impl Remote {
     fn check_cooldown(&self) -> Result<(), RemoteError> {
         let until = *self.inner.blocked_until.lock().unwrap_or_else(PoisonError::into_inner);
         match until {
-            Some(until) if Instant::now() < until => Err(RemoteError::Blocked("cooling down".into())),
+            Some(until) if Instant::now() < until => {
+                let left = i64::try_from((until - Instant::now()).as_millis()).unwrap_or_default();
+                Err(RemoteError::Resting { until: Timestamp(runtime::now().0.saturating_add(left)) })
+            }
             _ => Ok(()),
         }
     }

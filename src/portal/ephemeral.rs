@@ -1,7 +1,7 @@
 //! Typing and receipts from Matrix, and typing from Instagram. They skip the inbox: only the newest value of each
 //! person and room counts, it is dropped under load, and lost in a crash.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,16 +25,30 @@ use crate::runtime;
 const CROWD: usize = 256;
 /// Typing is shown for no longer than this without being renewed.
 const LONGEST_TYPING: Duration = Duration::from_secs(30);
+/// Instagram shows typing for 12 seconds, so what goes on is told again before that. The homeserver says only once that
+/// somebody types.
+const RENEWAL: Duration = Duration::from_secs(8);
+/// Who types for longer than this, as far as the homeserver says, has gone without a word of it.
+const LONGEST_RENEWED: Duration = Duration::from_secs(300);
 
 /// What is on its way.
 #[derive(Debug, Default)]
 pub struct Ephemeral {
-    /// Newest value of each login in each room; an entry has a task that empties it.
-    waiting: Mutex<HashMap<(OwnedRoomId, LoginId), News>>,
-    /// Who types in a room, as last heard.
-    typing: Mutex<HashMap<OwnedRoomId, BTreeSet<OwnedUserId>>>,
+    /// Newest value of each user in each room; an entry has a task that empties it.
+    waiting: Mutex<HashMap<(OwnedRoomId, OwnedUserId), News>>,
+    /// Who types, as last heard.
+    typing: Mutex<Typists>,
     /// Who types on Instagram, until when: a notice comes on two topics.
     shown: Mutex<HashMap<(OwnedRoomId, OwnedUserId), Timestamp>>,
+}
+
+/// Who types in Matrix rooms.
+#[derive(Debug, Default)]
+struct Typists {
+    /// Since when each does.
+    rooms: HashMap<OwnedRoomId, BTreeMap<OwnedUserId, Timestamp>>,
+    /// A task tells of them again and again.
+    renewed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -92,80 +106,105 @@ fn typed(bridge: &Arc<Bridge>, news: &RoomNews) {
         .filter_map(|user| OwnedUserId::try_from(user.as_str()?).ok())
         .filter(|user| !bridge.matrix.is_ours(user))
         .collect();
-    let before = {
-        let mut typing = bridge.ephemeral.typing.lock().unwrap_or_else(PoisonError::into_inner);
-        match now.is_empty() {
-            true => typing.remove(&news.room_id),
-            false => typing.insert(news.room_id.clone(), now.clone()),
-        }
-    };
-    let before = before.unwrap_or_default();
-    for user in now.difference(&before) {
+    // Told under the lock, so that no renewal comes after the end.
+    let mut typing = bridge.ephemeral.typing.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = typing.rooms.remove(&news.room_id).unwrap_or_default();
+    for user in now.iter().filter(|user| !before.contains_key(*user)) {
         tell(bridge, &news.room_id, user, News { seen: None, typing: Some(true) });
     }
-    for user in before.difference(&now) {
+    for user in before.keys().filter(|user| !now.contains(*user)) {
         tell(bridge, &news.room_id, user, News { seen: None, typing: Some(false) });
+    }
+    if now.is_empty() {
+        return;
+    }
+    let at = runtime::now();
+    let since = now.into_iter().map(|user| (before.get(&user).copied().unwrap_or(at), user));
+    typing.rooms.insert(news.room_id.clone(), since.map(|(since, user)| (user, since)).collect());
+    if !std::mem::replace(&mut typing.renewed, true) {
+        renew(bridge);
     }
 }
 
-/// Notes the news and has them told to Instagram, if the user has a login in the room's thread.
-fn tell(bridge: &Arc<Bridge>, room: &OwnedRoomId, user: &OwnedUserId, news: News) {
-    if bridge.matrix.is_ours(user) {
-        return;
-    }
-    let (task, room, user) = (Arc::clone(bridge), room.clone(), user.clone());
-    bridge.tasks.spawn("ephemeral", async move {
-        let told = async {
-            let Some(portal) = task.store.portal_of_room(&room).await? else { return Ok(()) };
-            // Who asks to write must not see whether that was read.
-            if portal.standing != Standing::Open {
-                return Ok(());
+/// Tells again and again who types, until nobody does.
+fn renew(bridge: &Arc<Bridge>) {
+    let task = Arc::clone(bridge);
+    bridge.tasks.spawn("typing", async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(RENEWAL) => {}
+                () = task.tasks.shutdown().cancelled() => return,
             }
-            let Some(login) = super::own_login(&task, &user, &portal).await? else { return Ok(()) };
-            let key = (room, login);
-            {
-                let mut waiting = task.ephemeral.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(earlier) = waiting.get_mut(&key) {
-                    earlier.renew(news);
-                    return Ok(());
-                }
-                if waiting.len() >= CROWD {
-                    return Ok(());
-                }
-                waiting.insert(key.clone(), news);
+            let oldest = runtime::now().0 - i64::try_from(LONGEST_RENEWED.as_millis()).unwrap_or(i64::MAX);
+            let mut typing = task.ephemeral.typing.lock().unwrap_or_else(PoisonError::into_inner);
+            typing.rooms.retain(|_, users| {
+                users.retain(|_, since| since.0 > oldest);
+                !users.is_empty()
+            });
+            for (room, users) in &typing.rooms {
+                users.keys().for_each(|user| tell(&task, room, user, News { seen: None, typing: Some(true) }));
             }
-            empty(&task, &portal, &key).await
-        };
-        if let Err(error) = told.await {
-            tracing::debug!(%error, "receipt or typing not bridged");
+            if typing.rooms.is_empty() {
+                typing.renewed = false;
+                return;
+            }
         }
     });
 }
 
+/// Notes the news, in the order in which they are heard, and has them told to Instagram.
+fn tell(bridge: &Arc<Bridge>, room: &OwnedRoomId, user: &OwnedUserId, news: News) {
+    if bridge.matrix.is_ours(user) {
+        return;
+    }
+    let key = (room.clone(), user.clone());
+    {
+        let mut waiting = bridge.ephemeral.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(earlier) = waiting.get_mut(&key) {
+            return earlier.renew(news);
+        }
+        if waiting.len() >= CROWD {
+            return;
+        }
+        waiting.insert(key.clone(), news);
+    }
+    let task = Arc::clone(bridge);
+    bridge.tasks.spawn("ephemeral", async move { empty(&task, &key).await });
+}
+
 /// Tells news until there are none, then takes the entry away.
-async fn empty(bridge: &Arc<Bridge>, portal: &Portal, key: &(OwnedRoomId, LoginId)) -> Result<(), StepError> {
-    let mut outcome = Ok(());
+async fn empty(bridge: &Arc<Bridge>, key: &(OwnedRoomId, OwnedUserId)) {
     loop {
         let news = {
             let mut waiting = bridge.ephemeral.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             let news = waiting.get_mut(key).map(std::mem::take).unwrap_or_default();
             if news.seen.is_none() && news.typing.is_none() {
                 waiting.remove(key);
-                return outcome;
+                return;
             }
             news
         };
-        outcome = perform(bridge, portal, &key.1, &news).await;
+        if let Err(error) = perform(bridge, key, &news).await {
+            tracing::debug!(%error, "receipt or typing not bridged");
+        }
     }
 }
 
-async fn perform(bridge: &Arc<Bridge>, portal: &Portal, login: &LoginId, news: &News) -> Result<(), StepError> {
+/// Tells Instagram, if the user has a login in the room's thread.
+async fn perform(bridge: &Arc<Bridge>, key: &(OwnedRoomId, OwnedUserId), news: &News) -> Result<(), StepError> {
+    let (room, user) = key;
+    let Some(portal) = bridge.store.portal_of_room(room).await? else { return Ok(()) };
+    // Who asks to write must not see whether that was read.
+    if portal.standing != Standing::Open {
+        return Ok(());
+    }
+    let Some(login) = super::own_login(bridge, user, &portal).await? else { return Ok(()) };
     if let Some(typing) = news.typing {
         let context = request_id::fresh_client_context(runtime::now());
-        bridge.remote(login).await?.show_typing(&portal.key.thread, typing, &context);
+        bridge.remote(&login).await?.show_typing(&portal.key.thread, typing, &context);
     }
     match &news.seen {
-        Some(event) => seen(bridge, portal, login, Some(event)).await,
+        Some(event) => seen(bridge, &portal, &login, Some(event)).await,
         None => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! Rows from Matrix: messages of portals become plans that share their commits; everything else is handled singly.
 
+mod beginning;
 mod edit;
 mod file;
 mod group;
@@ -56,8 +57,15 @@ impl RoomEvent {
         self.redacts.as_deref().or_else(|| self.content["redacts"].as_str())
     }
 
+    /// True for a message or reaction that was redacted before it came here.
+    fn is_redacted(&self) -> bool {
+        self.state_key.is_none()
+            && self.kind != "m.room.redaction"
+            && self.content.as_object().is_none_or(serde_json::Map::is_empty)
+    }
+
     /// True for the new version of an earlier message.
-    fn is_edit(&self) -> bool {
+    pub(crate) fn is_edit(&self) -> bool {
         self.content["m.relates_to"]["rel_type"] == "m.replace"
     }
 }
@@ -84,10 +92,7 @@ struct Speaker {
 
 /// Which login does this: the sender's own in this thread, else nobody.
 async fn sender(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<LoginId, StepError> {
-    super::certain_login(bridge, &event.sender, portal).await?.ok_or_else(|| {
-        let notice = Notice::new("Your message was not sent: you have no Instagram login in this chat.");
-        StepError::Refuse(notice.with_hint("log in to an account that is in it: send `login` to the bridge bot."))
-    })
+    super::certain_login(bridge, &event.sender, portal).await?.ok_or(StepError::NoLogin)
 }
 
 /// Which login may change what an event stands for: the one that sent its items, if it is the sender's own, or if it is
@@ -179,7 +184,7 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         return Err(StepError::Refuse(Notice::new("An event could not be read and was not bridged.")));
     };
     let portal = bridge.store.portal_of_room(&event.room_id).await?;
-    if portal.is_some() && puppet::has_sent(bridge, &event).await? {
+    if event.is_redacted() || portal.is_some() && puppet::has_sent(bridge, &event).await? {
         return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
     }
     let is_message = match event.kind.as_str() {
@@ -220,8 +225,17 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
             _ => {}
         }
     }
+    if is_message && portal.is_none() && !event.is_edit() {
+        let people = beginning::people_in(bridge, &event).await?;
+        if !people.is_empty() {
+            beginning::said(bridge, row, &event, &people).await?;
+            return Ok(Step::Done(Settlement::nothing(row.id)));
+        }
+    }
     match event.kind.as_str() {
-        "m.room.member" if group::ghost_of(bridge, &event).is_some() => group::ghost_invited(bridge, &event).await?,
+        "m.room.member" if group::ghost_of(bridge, &event).is_some() => {
+            beginning::ghost_invited(bridge, &event).await?
+        }
         "m.room.member" => membership::handle(bridge, &event).await?,
         "m.room.message" => command::handle(bridge, &event).await?,
         "m.reaction" => request::answered_by_reaction(bridge, &event).await?,

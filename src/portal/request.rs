@@ -116,7 +116,7 @@ pub(crate) async fn answer(
 pub(super) async fn is_over(bridge: &Bridge, login: &LoginId, thread: &ThreadId) -> Result<bool, StepError> {
     match bridge.remote(login).await?.thread(thread).await {
         Ok(shown) => Ok(shown.pending != Some(true)),
-        Err(RemoteError::NotFound | RemoteError::Rejected(_)) => Ok(false),
+        Err(RemoteError::NotFound | RemoteError::Rejected(_) | RemoteError::Impossible(_)) => Ok(false),
         Err(error) => Err(StepError::Remote { login: login.clone(), error }),
     }
 }

@@ -131,7 +131,7 @@ async fn fetch(
     let remote = bridge.remote(login).await?;
     match remote.thread(thread).await {
         Ok(shown) => Ok(shown),
-        Err(RemoteError::NotFound | RemoteError::Rejected(_)) => {
+        Err(RemoteError::NotFound | RemoteError::Rejected(_) | RemoteError::Impossible(_)) => {
             let mut users = Vec::new();
             if let Some(sender) = sender.filter(|sender| **sender != login.as_remote_user()) {
                 users.push(ghost::look_up(bridge, login, sender).await?);

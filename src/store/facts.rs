@@ -148,7 +148,7 @@ impl Store {
         read!(self, facts::mapping_of_context(portal, context))
     }
 
-    /// The last event of a portal that is not younger than a time and does not come from a sender.
+    /// The last event of a portal that is not younger than a time, does not come from a sender and was not taken back.
     pub async fn last_mapping(
         &self,
         portal: PortalId,

@@ -2,17 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod beginnings;
 mod chat;
 mod chats;
 mod commands;
 mod echoes;
+mod ephemera;
 mod faults;
 mod groups;
 mod history;
 mod items;
 mod kinds;
 mod media;
+mod members;
 mod mutations;
+mod outgoing;
 mod parked;
 mod parts;
 mod policies;
@@ -21,5 +25,5 @@ mod refusals;
 mod requests;
 mod text;
 mod unsettled;
-#[expect(dead_code, reason = "the crash tests use the rest")]
 mod world;
+#[expect(dead_code, reason = "the crash tests use the rest")]

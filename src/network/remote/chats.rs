@@ -1,6 +1,7 @@
 //! What a login does to chats: find people, start, join, change, leave and put away.
 
 use instagram::api;
+use instagram::client::http::CallError;
 
 use super::{Remote, RemoteError, decode};
 use crate::domain::event::{RemoteThread, RemoteUser};
@@ -48,7 +49,8 @@ impl Remote {
         Ok(thread.as_ref().map(decode::to_thread))
     }
 
-    /// Starts a chat by a first text; the same one again makes no second text.
+    /// Starts a chat by a first text; the same one again makes no second text. `Err(Uncertain)` means that it may have
+    /// arrived.
     pub async fn start_chat(
         &self,
         users: &[RemoteUserId],
@@ -62,11 +64,11 @@ impl Remote {
             text: text.to_owned(),
             client_context: context.as_str().to_owned(),
         };
-        let sent = self.noted(self.call(request).await)?;
+        let sent = self.noted(self.call_once(request).await)?;
         Ok(sent.thread_id.map(ThreadId::new))
     }
 
-    /// Makes a group.
+    /// Makes a group; the same context again makes no second one. `Err(Uncertain)` means that it may have been made.
     pub async fn create_group(
         &self,
         users: &[RemoteUserId],
@@ -80,8 +82,19 @@ impl Remote {
             title: title.map(str::to_owned),
             client_context: context.as_str().to_owned(),
         };
-        let made = self.noted(self.call(request).await)?;
+        let made = self.noted(self.call_once(request).await)?;
         Ok(decode::to_thread(&made))
+    }
+
+    /// As `call`, for what must not be done twice: where the outcome is unknown, it says so.
+    async fn call_once<E: api::Endpoint>(&self, endpoint: E) -> Result<E::Answer, RemoteError> {
+        match self.inner.http.call(&self.inner.session, endpoint).await {
+            Err(CallError::Transport(_)) => Err(RemoteError::Uncertain),
+            outcome => match outcome.map_err(RemoteError::from) {
+                Err(RemoteError::Server(_)) => Err(RemoteError::Uncertain),
+                outcome => outcome,
+            },
+        }
     }
 
     /// Changes a chat. Doing it twice changes nothing more.

@@ -61,7 +61,7 @@ impl Remote {
     /// Fetches a file to disk.
     ///
     /// # Errors
-    /// [`RemoteError::NotFound`] when the address has expired; [`RemoteError::Rejected`] when the file is too large.
+    /// [`RemoteError::NotFound`] when the address has expired; [`RemoteError::Impossible`] when the file is too large.
     pub async fn fetch(&self, url: &str, limit: u64, directory: &Path) -> Result<Spooled, RemoteError> {
         let _permit = FETCHING.acquire().await;
         let coming = self.inner.http.download_stream(url, limit).await.map_err(media_error)?;
@@ -217,7 +217,7 @@ fn media_error(error: CallError) -> RemoteError {
             RemoteError::Server(format!("the file's address answers with status {status}"))
         }
         CallError::Unavailable { .. } => RemoteError::NotFound,
-        CallError::TooLarge { .. } | CallError::ForeignHost => RemoteError::Rejected(error.to_string()),
+        CallError::TooLarge { .. } | CallError::ForeignHost => RemoteError::Impossible(error.to_string()),
         other => other.into(),
     }
 }

@@ -1,5 +1,5 @@
 //! What is done to a group's room is done to the group: its name, its picture, who is invited, who is removed. What
-//! Instagram refuses is taken back in the room. An invitation of a ghost elsewhere opens the chat with that person.
+//! Instagram refuses is taken back in the room.
 
 use std::sync::Arc;
 
@@ -7,17 +7,15 @@ use ruma::{OwnedMxcUri, UserId};
 
 use super::{RoomEvent, quietly, sender};
 use crate::bridge::Bridge;
-use crate::config::Permission;
-use crate::domain::event::RemoteThread;
-use crate::domain::ids::{LoginId, RemoteUserId, Timestamp};
+use crate::domain::ids::{RemoteUserId, Timestamp};
 use crate::domain::notice::Notice;
-use crate::domain::record::Portal;
+use crate::domain::record::{LoginState, Portal};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::media::{self, Spooled};
 use crate::network::ChatChange;
-use crate::portal::{ghost, room};
+use crate::portal::{certain_login, ghost, room};
 
 /// Longest side of a group's picture.
 const LONGEST_SIDE: u32 = 720;
@@ -122,10 +120,57 @@ pub(super) async fn member(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Por
     }
 }
 
+/// Adds the account of somebody who uses the bridge, unless it is in the group. Who stays a guest there is relayed.
+pub(super) async fn user_invited(
+    bridge: &Arc<Bridge>,
+    event: &RoomEvent,
+    portal: &Portal,
+    user: &UserId,
+) -> Result<(), StepError> {
+    let mut logins = bridge.store.logins_of_user(user).await?;
+    if portal.key.receiver.is_some() || logins.is_empty() || !speaks(bridge, event, portal).await? {
+        return Ok(());
+    }
+    if certain_login(bridge, user, portal).await?.is_some() {
+        return Ok(());
+    }
+    logins.sort_by_key(|login| login.state != LoginState::Active);
+    let Some(login) = logins.into_iter().next() else { return Ok(()) };
+    change(bridge, event, portal, ChatChange::Add(login.id.as_remote_user())).await
+}
+
+/// Removes the accounts of somebody who uses the bridge. Whom Instagram keeps in the group is invited again.
+pub(super) async fn user_removed(
+    bridge: &Arc<Bridge>,
+    event: &RoomEvent,
+    portal: &Portal,
+    user: &UserId,
+) -> Result<(), StepError> {
+    if portal.key.receiver.is_some() || !speaks(bridge, event, portal).await? {
+        return Ok(());
+    }
+    let here = bridge.store.logins_in_thread(&portal.key.thread).await?;
+    for login in bridge.store.logins_of_user(user).await?.into_iter().filter(|login| here.contains(&login.id)) {
+        let removed = change(bridge, event, portal, ChatChange::Remove(login.id.as_remote_user())).await;
+        if let Err(error) = &removed
+            && is_refusal(error)
+        {
+            quietly(bridge.matrix.invite(&event.room_id, user).await)?;
+        }
+        removed?;
+    }
+    Ok(())
+}
+
+/// Whether what the sender does in the room is done on Instagram.
+async fn speaks(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<bool, StepError> {
+    Ok(certain_login(bridge, &event.sender, portal).await?.is_some())
+}
+
 /// It will never work.
-fn is_refusal(error: &StepError) -> bool {
+pub(super) fn is_refusal(error: &StepError) -> bool {
     match error {
-        StepError::Refuse(_) => true,
+        StepError::Refuse(_) | StepError::NoLogin => true,
         StepError::Remote { error, .. } => !error.is_transient(),
         _ => false,
     }
@@ -142,56 +187,4 @@ async fn change(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal, change
     let remote = bridge.remote(&login).await?;
     let outcome = remote.change(&portal.key.thread, &change).await;
     outcome.map_err(|error| StepError::Remote { login, error })
-}
-
-/// A ghost was invited to a room that is no chat: the chat with that person is opened, and the ghost says where.
-pub(super) async fn ghost_invited(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepError> {
-    let Some(user) = ghost_of(bridge, event).filter(|_| event.content["membership"] == "invite") else { return Ok(()) };
-    let intent = Intent::As(ghost::user_id(bridge, &user));
-    let logins = bridge.store.logins_of_user(&event.sender).await?;
-    if logins.is_empty() || bridge.config.permission(&event.sender) < Permission::User {
-        return quietly(bridge.matrix.leave(&intent, &event.room_id).await);
-    }
-    let mut found = None;
-    for login in logins {
-        found = match chat_with(bridge, &login.id, &user).await {
-            Ok(None) => continue,
-            Ok(Some(thread)) => Some(Ok((login, thread))),
-            // Another login may know better.
-            Err(error) => Some(Err(error)),
-        };
-        if matches!(found, Some(Ok(_))) {
-            break;
-        }
-    }
-    let text = match found.transpose()? {
-        Some((login, thread)) => {
-            let portal = room::reopen(bridge, &login.id, &thread.id).await?;
-            let place = portal.and_then(|portal| portal.room);
-            place.map_or_else(
-                || "This chat is not bridged.".to_owned(),
-                |room| format!("Our chat is here: https://matrix.to/#/{room}"),
-            )
-        }
-        None => {
-            let name = bridge.store.ghost(&user).await?.map(|ghost| ghost.username).filter(|name| !name.is_empty());
-            let name = name.unwrap_or_else(|| "name".to_owned());
-            Notice::new("We have no chat yet.")
-                .with_hint(format!(
-                    "start it with a first message: send `start-chat @{name} Hello!` to {}.",
-                    bridge.bot()
-                ))
-                .to_string()
-        }
-    };
-    bridge.matrix.join_as(&intent, &event.room_id).await?;
-    let request = request_id::row_transaction(event.event_id.as_str(), "invited", 0);
-    let content = serde_json::json!({"msgtype": "m.notice", "body": text, "m.mentions": {}});
-    bridge.matrix.send(&intent, &event.room_id, "m.room.message", &content, &request, None).await?;
-    quietly(bridge.matrix.leave(&intent, &event.room_id).await)
-}
-
-async fn chat_with(bridge: &Bridge, login: &LoginId, user: &RemoteUserId) -> Result<Option<RemoteThread>, StepError> {
-    let found = bridge.remote(login).await?.thread_with(std::slice::from_ref(user)).await;
-    found.map_err(|error| StepError::Remote { login: login.clone(), error })
 }

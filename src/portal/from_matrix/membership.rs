@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ruma::UserId;
 
-use super::{RoomEvent, quietly};
+use super::{RoomEvent, group, quietly};
 use crate::bridge::Bridge;
 use crate::command;
 use crate::config::Permission;
@@ -58,17 +58,26 @@ async fn invited(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepErro
     Ok(())
 }
 
-/// Somebody with a login left the room of a chat, or was removed from it. The chat goes on: its next message invites them
-/// again, so that nothing is said where nobody hears it.
-pub(super) async fn in_portal(bridge: &Bridge, event: &RoomEvent, portal: &Portal) -> Result<(), StepError> {
-    if event.content["membership"] != "leave" {
-        return Ok(());
-    }
+/// Somebody with a login was invited to the room of a chat, left it, or was removed from it. In a group their account is
+/// added or removed likewise. A chat goes on without its user: its next message invites them again, so that nothing is
+/// said where nobody hears it.
+pub(super) async fn in_portal(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal) -> Result<(), StepError> {
     let Some(user) = event.state_key.as_deref().and_then(|user| UserId::parse(user).ok()) else { return Ok(()) };
+    let removed = match event.content["membership"].as_str() {
+        Some("invite") => return group::user_invited(bridge, event, portal, &user).await,
+        Some("leave" | "ban") if event.sender != user => group::user_removed(bridge, event, portal, &user).await,
+        Some("leave") => Ok(()),
+        _ => return Ok(()),
+    };
+    if let Err(error) = &removed
+        && !group::is_refusal(error)
+    {
+        return removed;
+    }
     for login in bridge.store.logins_of_user(&user).await? {
         tracing::info!(room = %event.room_id, login = %login.id, "left the room of a chat; its next message invites again");
         bridge.store.forget_login_in_thread(&portal.key.thread, &login.id).await?;
     }
     puppet::doubt(bridge, &event.room_id, &user);
-    Ok(())
+    removed
 }

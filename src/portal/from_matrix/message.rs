@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ruma::{OwnedEventId, OwnedUserId};
 
@@ -20,6 +21,9 @@ use crate::network::{ChatChange, Remote};
 use crate::portal::settling::Settling;
 use crate::portal::{ephemeral, ghost, request};
 use crate::runtime;
+
+/// What has waited for less was hardly redacted meanwhile: it is sent without asking, and unsent if it was.
+const WAITED: Duration = Duration::from_secs(3);
 
 /// What is to be sent for a row.
 pub(super) struct Plan {
@@ -57,9 +61,12 @@ pub(super) async fn prepare(
     if parts.is_empty() {
         return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
     }
-    if portal.standing == Standing::Request {
-        // Who answers accepts; Instagram wants that first.
-        request::answer(bridge, &login, &mut portal, &ChatChange::Accept).await?;
+    match portal.standing {
+        Standing::Open => {}
+        Standing::Declined if relayed.is_some() => {
+            return Err(StepError::Refuse(Notice::new("Your message was not sent: this chat was declined.")));
+        }
+        Standing::Request | Standing::Declined => accept(bridge, &login, &mut portal).await?,
     }
     let at = Timestamp(event.origin_server_ts);
     let mut parts: Vec<_> =
@@ -70,8 +77,54 @@ pub(super) async fn prepare(
         parts.retain(|(context, _)| !sent.iter().any(|part| part.client_context.as_ref() == Some(context)));
     }
     let remote = bridge.remote(&login).await?;
-    let event = event.event_id.clone();
-    Ok(Step::Planned(Box::new(Plan { row: row.clone(), event, at, portal, remote, parts })))
+    let plan = Plan { row: row.clone(), event: event.event_id.clone(), at, portal, remote, parts };
+    match is_withdrawn(bridge, row, event).await {
+        true if earlier.is_empty() => withdraw(bridge, &plan).await.map(Step::Done),
+        true => Ok(Step::AfterEarlier),
+        false => Ok(Step::Planned(Box::new(plan))),
+    }
+}
+
+/// Whether a message was redacted while it waited.
+async fn is_withdrawn(bridge: &Bridge, row: &InboxRow, event: &RoomEvent) -> bool {
+    let age = runtime::now().0.saturating_sub(row.accepted_at.0).max(0).unsigned_abs();
+    if Duration::from_millis(age) < WAITED {
+        return false;
+    }
+    bridge.matrix.is_redacted(&event.room_id, &event.event_id).await.unwrap_or_else(|error| {
+        tracing::debug!(row = row.id.0, %error, "sent without knowing whether it was redacted");
+        false
+    })
+}
+
+/// What may have been sent of it before is looked for and mapped, so that the redaction takes it back. No more is sent.
+async fn withdraw(bridge: &Bridge, plan: &Plan) -> Result<Settlement, StepError> {
+    let mut states = intend(bridge, std::slice::from_ref(plan)).await?;
+    let mut mappings = Vec::new();
+    for (context, part) in &plan.parts {
+        let sent = match states.remove(context) {
+            Some(OutboxState::Confirmed(item)) => Some(ItemId::new(item)),
+            Some(OutboxState::MaybeSent) => find_sent(plan, context).await?,
+            _ => None,
+        };
+        mappings.extend(sent.map(|item| mapping(bridge, plan, context, part, item)));
+    }
+    tracing::info!(row = plan.row.id.0, sent = mappings.len(), "redacted before it was sent");
+    Ok(Settlement { mappings, ..Settlement::nothing(plan.row.id) })
+}
+
+/// Who answers accepts, even after they had declined; Instagram wants that first.
+async fn accept(bridge: &Arc<Bridge>, login: &LoginId, portal: &mut Portal) -> Result<(), StepError> {
+    match request::answer(bridge, login, portal, &ChatChange::Accept).await {
+        // Of what was declined there may be nothing left to accept: the message itself opens the chat then.
+        Err(StepError::Remote { error, .. }) if portal.standing == Standing::Declined && !error.is_transient() => {
+            let open = Portal { standing: Standing::Open, ..portal.clone() };
+            bridge.store.save_portal(portal, &open).await?;
+            *portal = open;
+            Ok(())
+        }
+        accepted => accepted,
+    }
 }
 
 /// What somebody has said, and where.
@@ -252,11 +305,15 @@ async fn deliver_once(
     context: &ClientContext,
     part: &OutgoingPart,
 ) -> Result<ItemId, StepError> {
-    let found = plan.remote.find_sent(&plan.portal.key.thread, context, plan.row.accepted_at).await;
-    match found.map_err(|error| StepError::Remote { login: plan.remote.login().clone(), error })? {
+    match find_sent(plan, context).await? {
         Some(item) => Ok(item),
         None => deliver(bridge, plan, context, part).await,
     }
+}
+
+async fn find_sent(plan: &Plan, context: &ClientContext) -> Result<Option<ItemId>, StepError> {
+    let found = plan.remote.find_sent(&plan.portal.key.thread, context, plan.row.accepted_at).await;
+    found.map_err(|error| StepError::Remote { login: plan.remote.login().clone(), error })
 }
 
 async fn deliver(

@@ -27,13 +27,16 @@ pub(super) async fn handle(
     let nothing = Settlement::nothing(row.id);
     let Some(target) = event.redacts() else { return Ok(nothing) };
     let Ok(target) = OwnedEventId::try_from(target) else { return Ok(nothing) };
+    // Asked first: what is settled in between is in the map.
+    let is_waiting = bridge.store.is_waiting(target.as_str()).await?;
     if let Some(reacted) = bridge.store.reaction_of_event(&target).await? {
         return unreact(bridge, row, event, portal, &reacted).await;
     }
     let items: Vec<Mapping> =
         bridge.store.mapping_of_event(&target).await?.into_iter().filter(|mapping| !mapping.unsent).collect();
     if items.is_empty() {
-        return Ok(nothing);
+        // Its own lane sees that it was redacted, unless it is being sent at this moment.
+        return if is_waiting { Err(StepError::Hold("what it takes back is still waiting")) } else { Ok(nothing) };
     }
     let Some(Speaker { login, .. }) = super::owner(bridge, event, portal, &target, &items).await? else {
         return Err(StepError::Refuse(Notice::new(

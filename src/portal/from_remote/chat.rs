@@ -43,7 +43,9 @@ pub(super) async fn reconciled(
 ) -> Result<Plan, StepError> {
     let thread = match bridge.remote(&login).await?.thread(thread).await {
         Ok(thread) => thread,
-        Err(RemoteError::NotFound | RemoteError::Rejected(_)) => return Ok(Plan::nothing(row)),
+        Err(RemoteError::NotFound | RemoteError::Rejected(_) | RemoteError::Impossible(_)) => {
+            return Ok(Plan::nothing(row));
+        }
         Err(error) => return Err(StepError::Remote { login, error }),
     };
     let mut plan = changed(bridge, row, login.clone(), &thread).await?;
@@ -124,7 +126,7 @@ pub(super) async fn removed(heard: &Heard<'_>) -> Result<Plan, StepError> {
             let text = format!("@{name} has deleted this chat on Instagram and is still in the group. The room stays.");
             return Ok(notice(heard, &text));
         }
-        Err(RemoteError::NotFound | RemoteError::Rejected(_)) => {}
+        Err(RemoteError::NotFound | RemoteError::Rejected(_) | RemoteError::Impossible(_)) => {}
         Err(error) => return Err(StepError::Remote { login: login.clone(), error }),
     }
     room::without_login(bridge, portal, login, &known.user).await?;

@@ -95,15 +95,18 @@ pub(in crate::store) async fn mapping_of_context(
     query.fetch_optional(conn).await?.map(rows::mapping).transpose()
 }
 
-/// The last message of a portal that is not younger than a time and not from a sender; of several parts the last one.
+/// The last message of a portal that is not younger than a time, not from a sender and not taken back; of several parts
+/// the last one.
 pub(in crate::store) async fn last_mapping(
     conn: &mut Conn,
     portal: PortalId,
     not_after: Timestamp,
     not_from: &str,
 ) -> Found<Option<Mapping>> {
-    const SQL: &str = "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
-        FROM message WHERE portal = $1 AND sent_at <= $2 AND sender <> $3 ORDER BY sent_at DESC, item DESC, part DESC LIMIT 1";
+    const SQL: &str =
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+        FROM message WHERE portal = $1 AND sent_at <= $2 AND sender <> $3 AND unsent = 0
+        ORDER BY sent_at DESC, item DESC, part DESC LIMIT 1";
     let query = sqlx::query_as(SQL).bind(portal.0).bind(not_after.0).bind(not_from);
     query.fetch_optional(conn).await?.map(rows::mapping).transpose()
 }

@@ -78,7 +78,9 @@ fn commands() -> Vec<Deed> {
         Deed::in_client("elsewhere: an invitation of somebody there is no chat with", |g, p| {
             Box::pin(async move { g.anna.invite(&p.room, &format!("@instagram_{}:{}", g.carol.pk, g.domain)).await })
         })
-        .until(|g, p| is_out(g, p, g.carol.pk)),
+        .until(|g, p| carol_said(g, p, "Your first message here starts it")),
+        Deed::in_client("elsewhere: the first message to them", |g, p| message(g, p, text("Hello Carol!")))
+            .until(|g, p| carol_said(g, p, "Our chat is here")),
         Deed::in_client("elsewhere: an invitation of somebody there is one with", |g, p| {
             Box::pin(async move { g.anna.invite(&p.room, &format!("@instagram_{}:{}", g.bob.pk, g.domain)).await })
         })
@@ -128,6 +130,11 @@ fn is_written(ground: &Ground<'_>, place: &Place, text: &str) -> bool {
 }
 
 /// Whether a ghost has come, said what there is to say, and gone.
+fn carol_said(ground: &Ground<'_>, place: &Place, words: &str) -> bool {
+    let ghost = format!("@instagram_{}:{}", ground.carol.pk, ground.domain);
+    ground.anna.seen().said_by(&place.room, &ghost).iter().any(|text| text.contains(words))
+}
+
 fn is_out(ground: &Ground<'_>, place: &Place, pk: u64) -> bool {
     let ghost = format!("@instagram_{pk}:{}", ground.domain);
     let seen = ground.anna.seen();
