@@ -17,6 +17,7 @@ mod parts;
 mod policies;
 mod puppets;
 mod refusals;
+mod replaced;
 mod requests;
 mod text;
 #[expect(dead_code, reason = "the crash tests use the rest")]
