@@ -162,10 +162,24 @@ pub struct Mapping {
     pub kind: Option<String>,
     /// What was bridged, see [`super::request_id::digest_of_content`]; tells an edit from a repetition.
     pub digest: Option<String>,
+    /// What the event shows of it.
+    pub shows: Shows,
     /// Taken back, or about to be.
     pub unsent: bool,
     /// When the event is to be redacted, because what it shows disappears.
     pub redact_at: Option<Timestamp>,
+}
+
+/// What an event shows of an item.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Shows {
+    /// Words: of the item itself, or about it.
+    #[default]
+    Words,
+    /// A file. What Instagram says later does not make it disappear.
+    File,
+    /// A line in the place of something that cannot be shown, as long as it cannot.
+    StandIn,
 }
 
 /// One person's reaction to an item, and the event that shows it.
@@ -221,6 +235,17 @@ pub enum Effect {
         /// See [`Mapping::digest`].
         digest: String,
     },
+    /// An item has a further event: an edit of one, or a correction.
+    Revised {
+        /// Where.
+        portal: PortalId,
+        /// Which.
+        item: ItemId,
+        /// The further event.
+        event: OwnedEventId,
+    },
+    /// A part of an item has another event than before; the earlier one becomes a further event.
+    Succeeded(Mapping),
     /// An item is taken back, or about to be.
     Unsent {
         /// Where.

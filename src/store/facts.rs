@@ -1,6 +1,6 @@
 //! The verbs about portals, ghosts and the message map.
 
-use ruma::{EventId, RoomId};
+use ruma::{EventId, OwnedEventId, RoomId};
 
 use super::error::StoreError;
 use super::write::{Answer, Write};
@@ -137,6 +137,16 @@ impl Store {
     /// The items of an event, by part.
     pub async fn mapping_of_event(&self, event: &EventId) -> Result<Vec<Mapping>, StoreError> {
         read!(self, facts::mapping_of_event(event))
+    }
+
+    /// The further events of an item: edits, corrections, and what another event has taken the place of.
+    pub async fn revisions_of_item(&self, portal: PortalId, item: &ItemId) -> Result<Vec<OwnedEventId>, StoreError> {
+        read!(self, facts::revisions_of_item(portal, item))
+    }
+
+    /// The item that an event is a further one of, and its portal.
+    pub async fn item_of_revision(&self, event: &EventId) -> Result<Option<(PortalId, ItemId)>, StoreError> {
+        read!(self, facts::item_of_revision(event))
     }
 
     /// The first event of the item that was sent with a client context.

@@ -11,7 +11,7 @@ use crate::domain::ids::{
 };
 use crate::domain::record::{
     Ghost, History, HistoryKind, InboxRow, Login, LoginState, Mapping, Origin, OwnChange, Portal, Reacted, Rules,
-    Standing,
+    Shows, Standing,
 };
 
 /// id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules
@@ -32,9 +32,9 @@ pub(super) type PortalRow = (
 pub(super) type GhostRow = (String, String, String, Option<String>, Option<String>, String, i64);
 /// id, user_id, username, state, reason, created_at
 pub(super) type LoginRow = (String, String, String, String, Option<String>, i64);
-/// portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+/// portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at, shows
 pub(super) type MessageRow =
-    (i64, String, i64, String, String, Option<String>, i64, Option<String>, Option<String>, i64, Option<i64>);
+    (i64, String, i64, String, String, Option<String>, i64, Option<String>, Option<String>, i64, Option<i64>, String);
 /// portal, item, sender, event, emoji
 pub(super) type ReactionRow = (i64, String, String, String, String);
 /// portal, item, what, context, noted_at
@@ -108,18 +108,19 @@ pub(super) fn login(row: LoginRow) -> Result<Login, StoreError> {
 }
 
 pub(super) fn mapping(row: MessageRow) -> Result<Mapping, StoreError> {
-    let (portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at) = row;
+    let (portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at, shows) = row;
     let event = OwnedEventId::try_from(event).map_err(|_| StoreError::corrupt("message", "event", &item))?;
     Ok(Mapping {
         portal: PortalId(portal),
         item: ItemId::new(item),
         part,
-        event,
         sender,
         client_context: client_context.map(ClientContext::new),
         at: Timestamp(sent_at),
         kind,
         digest,
+        shows: shows_of(&shows).ok_or_else(|| StoreError::corrupt("message", "shows", &event))?,
+        event,
         unsent: unsent != 0,
         redact_at: redact_at.map(Timestamp),
     })
@@ -207,6 +208,23 @@ pub(super) fn rules_text(rules: Rules) -> String {
     let words = [(rules.vanish_mode, VANISH_MODE), (rules.approval_required, APPROVAL_REQUIRED)];
     let words: Vec<&str> = words.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word).collect();
     words.join(" ")
+}
+
+pub(super) fn shows_text(shows: Shows) -> &'static str {
+    match shows {
+        Shows::Words => "words",
+        Shows::File => "file",
+        Shows::StandIn => "stand_in",
+    }
+}
+
+fn shows_of(text: &str) -> Option<Shows> {
+    match text {
+        "words" => Some(Shows::Words),
+        "file" => Some(Shows::File),
+        "stand_in" => Some(Shows::StandIn),
+        _ => None,
+    }
 }
 
 pub(super) fn standing_text(standing: Standing) -> &'static str {

@@ -64,6 +64,7 @@ on_both_databases! {
         a_ghost_keeps_what_is_saved;
         the_message_map_is_asked_from_both_sides;
         the_first_mapping_of_a_part_stays;
+        further_events_of_an_item_are_known_with_it;
     }
     accounts {
         a_login_keeps_what_is_saved;

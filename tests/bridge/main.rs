@@ -22,8 +22,9 @@ mod parts;
 mod policies;
 mod puppets;
 mod refusals;
+mod replaced;
 mod requests;
 mod text;
 mod unsettled;
-mod world;
 #[expect(dead_code, reason = "the crash tests use the rest")]
+mod world;

@@ -9,6 +9,7 @@ pub use rich::add_loop_hints;
 
 use super::split::{json_cost, split};
 use crate::domain::event::{Attachment, AttachmentKind, Item, ItemContent, Place, Preview};
+use crate::domain::record::Shows;
 
 /// Bytes of JSON one part of a text may take. An event may have 65,536 in all, signatures and our own fields included.
 const TEXT_BUDGET: usize = 48_000;
@@ -51,6 +52,8 @@ pub struct Part {
     pub content: Value,
     /// What has to be copied to the homeserver first.
     pub media: Option<Media>,
+    /// What it shows; a file that cannot be had becomes a stand-in.
+    pub shows: Shows,
 }
 
 /// Media of an event.
@@ -66,9 +69,20 @@ pub struct Media {
     pub fleeting: bool,
 }
 
+impl Media {
+    /// What is sent in the place of `content` when the media cannot be had.
+    pub fn fallback_for(&self, content: &Value) -> Value {
+        if self.fallback.is_null() { content.clone() } else { self.fallback.clone() }
+    }
+}
+
 impl Part {
     fn message(content: Value) -> Self {
-        Self { kind: "m.room.message", content, media: None }
+        Self { kind: "m.room.message", content, media: None, shows: Shows::Words }
+    }
+
+    fn stand_in(self) -> Self {
+        Self { shows: Shows::StandIn, ..self }
     }
 }
 
@@ -79,11 +93,10 @@ pub fn to_matrix(item: &Item, facts: &IncomingFacts) -> Vec<Part> {
         ItemContent::Rich(rich) => rich::parts(rich, facts),
         ItemContent::Location(place) => vec![Part::message(location(place))],
         ItemContent::Notice { line, in_app: false } => vec![notice(line)],
-        ItemContent::Notice { line, in_app: true } => {
-            vec![notice(&format!("{line}\nOpen it on Instagram: {}", facts.thread_link))]
-        }
+        ItemContent::Notice { line, in_app: true } => vec![notice(&in_app(line, facts))],
+        ItemContent::Withheld(line) => vec![notice(&in_app(line, facts)).stand_in()],
         ItemContent::Unsupported { item_type, summary, text, raw } => {
-            vec![Part::message(unsupported(item_type, summary, text.as_deref(), raw.as_deref(), facts))]
+            vec![Part::message(unsupported(item_type, summary, text.as_deref(), raw.as_deref(), facts)).stand_in()]
         }
         ItemContent::Admin(Some(line)) => vec![notice(line)],
         ItemContent::Admin(None) => Vec::new(),
@@ -123,6 +136,10 @@ pub fn correction(content: &Value, event: &EventId) -> Value {
     answer["body"] = Value::from(format!("Edited: {}", content["body"].as_str().unwrap_or_default()));
     answer["m.relates_to"] = json!({"m.in_reply_to": {"event_id": event}});
     answer
+}
+
+fn in_app(line: &str, facts: &IncomingFacts) -> String {
+    format!("{line}\nOpen it on Instagram: {}", facts.thread_link)
 }
 
 fn notice(line: &str) -> Part {

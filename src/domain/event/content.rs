@@ -18,13 +18,15 @@ pub enum ItemContent {
     Rich(Box<Rich>),
     /// A place.
     Location(Box<Place>),
-    /// A line of Instagram about something that has no content here: a call, a message this app may not see.
+    /// A line of Instagram about something that has no content here: a call.
     Notice {
         /// The line.
         line: String,
         /// The app shows more of it, or lets one do something about it.
         in_app: bool,
     },
+    /// A line of Instagram in the place of what it does not hand out, to this app or any more.
+    Withheld(String),
     /// An item the bridge cannot show.
     Unsupported {
         /// Instagram's `item_type`.
@@ -74,6 +76,8 @@ pub struct Rich {
     pub reaction: Option<String>,
     /// Photos, videos and sounds, in order.
     pub attachments: Vec<Attachment>,
+    /// Instagram does not hand out any more what is shared.
+    pub is_gone: bool,
     /// Set on what disappears: how often it may be seen.
     pub fleeting: Option<Fleeting>,
     /// The video of a shared reel has to be asked for under this id.
@@ -159,11 +163,22 @@ impl ItemContent {
             Self::Text { text, .. } => format!("text {text}"),
             Self::Rich(rich) => rich.words(),
             Self::Location(place) => format!("place {:?} {:?} {:?}", place.name, place.address, place.coordinates),
-            Self::Notice { line, .. } => format!("notice {line}"),
+            Self::Notice { line, .. } | Self::Withheld(line) => format!("notice {line}"),
             Self::Unsupported { item_type, summary, text, .. } => {
                 format!("other {item_type} {summary} {}", text.as_deref().unwrap_or_default())
             }
             Self::Admin(line) => format!("admin {}", line.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// It says nothing of what it once was: it never takes the place of what is known already.
+    pub fn is_withheld(&self) -> bool {
+        match self {
+            Self::Withheld(_) => true,
+            Self::Rich(rich) => rich.is_gone || rich.fleeting == Some(Fleeting::Gone),
+            Self::Text { .. } | Self::Location(_) | Self::Notice { .. } | Self::Unsupported { .. } | Self::Admin(_) => {
+                false
+            }
         }
     }
 }

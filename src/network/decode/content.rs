@@ -51,7 +51,7 @@ pub(super) fn of(item: &WireItem) -> ItemContent {
             let said: Vec<String> = [title, message].into_iter().flatten().collect();
             let what = capitalised(&item.summary());
             let line = if said.is_empty() { format!("{what}.") } else { format!("{what}: {}", said.join(" – ")) };
-            ItemContent::Notice { line, in_app: true }
+            ItemContent::Withheld(line)
         }
         Content::Action(line) => ItemContent::Admin(line),
         Content::Internal => ItemContent::Admin(None),
@@ -69,7 +69,7 @@ fn rich(rich: Rich) -> ItemContent {
 }
 
 fn shared(item: &WireItem, share: Share) -> ItemContent {
-    let Share { author, title, caption, link, explanation, text, reaction, media, clip_id, note, .. } = share;
+    let Share { author, title, caption, link, explanation, text, reaction, media, expired, clip_id, note, .. } = share;
     rich(Rich {
         summary: item.summary(),
         is_shared: true,
@@ -81,6 +81,7 @@ fn shared(item: &WireItem, share: Share) -> ItemContent {
         text,
         reaction,
         attachments: media.iter().filter(|one| one.url.is_some() || clip_id.is_some()).map(attachment).collect(),
+        is_gone: expired,
         fleeting: None,
         clip_id,
     })

@@ -13,7 +13,7 @@ use crate::domain::convert::to_remote::{self, FileKind, MessageContent, Outgoing
 use crate::domain::event::{ItemContent, ReplyTo};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, RemoteUserId, ThreadId, Timestamp};
 use crate::domain::notice::Notice;
-use crate::domain::record::{InboxRow, Intended, Mapping, OutboxState, Portal, Settlement, Standing};
+use crate::domain::record::{InboxRow, Intended, Mapping, OutboxState, Portal, Settlement, Shows, Standing};
 use crate::domain::request_id;
 use crate::failpoint;
 use crate::lane::{StepError, Stop};
@@ -350,6 +350,10 @@ fn mapping(bridge: &Bridge, plan: &Plan, context: &ClientContext, part: &Outgoin
         at: plan.at,
         kind: Some(kind.to_owned()),
         digest,
+        shows: match part {
+            OutgoingPart::Text(_) => Shows::Words,
+            OutgoingPart::File(_) => Shows::File,
+        },
         unsent: false,
         redact_at: None,
     }

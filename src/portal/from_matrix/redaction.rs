@@ -52,11 +52,13 @@ pub(super) async fn handle(
         outcome.map_err(|error| StepError::Remote { login: login.clone(), error })?;
         failpoint::hit("unsend-after-send");
         effects.push(unsent);
-        // Instagram takes back the whole: its other parts go here too.
+        // Instagram takes back the whole: its other parts go here too, and the edits, which say what it said as well.
         let siblings = bridge.store.mapping_of_item(portal.id, &mapping.item).await?.into_iter();
-        for (number, sibling) in (0..).zip(siblings.filter(|sibling| sibling.event != target)) {
+        let siblings = siblings.map(|sibling| sibling.event).filter(|sibling| *sibling != target);
+        let revisions = bridge.store.revisions_of_item(portal.id, &mapping.item).await?;
+        for (number, sibling) in (0..).zip(siblings.chain(revisions)) {
             let request = request_id::row_transaction(event.event_id.as_str(), "sibling", number);
-            let gone = bridge.matrix.redact(&Intent::Bot, &event.room_id, &sibling.event, &request, None).await;
+            let gone = bridge.matrix.redact(&Intent::Bot, &event.room_id, &sibling, &request, None).await;
             if let Err(error) = gone
                 && error.is_transient()
             {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::media::{self, Carried};
 use crate::bridge::Bridge;
 use crate::domain::ids::{ClientContext, ItemId, PortalId, RemoteUserId, RequestId, Timestamp};
-use crate::domain::record::{Effect, InboxRow, Intended, Mapping, OutboxState, Reacted, Settlement};
+use crate::domain::record::{Effect, InboxRow, Intended, Mapping, OutboxState, Reacted, Settlement, Shows};
 use crate::failpoint;
 use crate::lane::{StepError, Stop};
 use crate::matrix::Intent;
@@ -47,19 +47,28 @@ pub(super) enum Action {
 /// What the new event is to the bridge.
 pub(super) enum Outcome {
     /// A part of an item.
-    Part {
-        item: ItemId,
-        part: i64,
-        client_context: Option<ClientContext>,
-        at: Timestamp,
-        kind: String,
-        digest: Option<String>,
-        redact_at: Option<Timestamp>,
-    },
+    Part(NewPart),
+    /// A part of an item, in the place of the event that was it before.
+    Successor(NewPart),
+    /// A further event of an item: an edit, a correction.
+    Revision(ItemId),
     /// A reaction.
     Reaction { item: ItemId, sender: RemoteUserId, emoji: String },
     /// Nothing to be remembered.
     Nothing,
+}
+
+/// What an event is as a part of an item.
+pub(super) struct NewPart {
+    pub(super) item: ItemId,
+    pub(super) part: i64,
+    pub(super) client_context: Option<ClientContext>,
+    pub(super) at: Timestamp,
+    pub(super) kind: String,
+    pub(super) digest: Option<String>,
+    /// As intended: a file that cannot be had becomes a stand-in.
+    pub(super) shows: Shows,
+    pub(super) redact_at: Option<Timestamp>,
 }
 
 impl Plan {
@@ -70,7 +79,8 @@ impl Plan {
     /// The items that its events will be parts of.
     pub(super) fn items(&self) -> impl Iterator<Item = &ItemId> {
         self.events.iter().filter_map(|planned| match &planned.outcome {
-            Outcome::Part { item, .. } => Some(item),
+            Outcome::Part(part) | Outcome::Successor(part) => Some(&part.item),
+            Outcome::Revision(item) => Some(item),
             Outcome::Reaction { .. } | Outcome::Nothing => None,
         })
     }
@@ -100,36 +110,36 @@ async fn act(bridge: &Bridge, plans: &[Plan], settling: &mut Settling<'_>) -> Re
     for plan in plans {
         let mut settlement = Settlement { effects: plan.effects.clone(), ..Settlement::nothing(plan.row.id) };
         for planned in &plan.events {
-            let event = match known.remove(&planned.request) {
-                Some(event) => event,
+            let done = match known.remove(&planned.request) {
+                Some(event) => Performed { event, lost_file: false },
                 None => {
                     let performed = settling.during(perform(bridge, planned)).await;
                     performed.map_err(|error| Stop::new(&plan.row, error))?
                 }
             };
-            note(&mut settlement, planned, event);
+            note(&mut settlement, planned, done);
         }
         settling.push(settlement);
     }
     Ok(())
 }
 
-fn note(settlement: &mut Settlement, planned: &Planned, event: OwnedEventId) {
+/// A request that was carried out.
+struct Performed {
+    event: OwnedEventId,
+    /// Something stands in for the file.
+    lost_file: bool,
+}
+
+fn note(settlement: &mut Settlement, planned: &Planned, done: Performed) {
+    let Performed { event, lost_file } = done;
     match &planned.outcome {
-        Outcome::Part { item, part, client_context, at, kind, digest, redact_at } => {
-            settlement.mappings.push(Mapping {
-                portal: planned.portal,
-                item: item.clone(),
-                part: *part,
-                event,
-                sender: planned.sender.clone(),
-                client_context: client_context.clone(),
-                at: *at,
-                kind: Some(kind.clone()),
-                digest: digest.clone(),
-                unsent: false,
-                redact_at: *redact_at,
-            });
+        Outcome::Part(part) => settlement.mappings.push(mapping(planned, part, event, lost_file)),
+        Outcome::Successor(part) => {
+            settlement.effects.push(Effect::Succeeded(mapping(planned, part, event, lost_file)));
+        }
+        Outcome::Revision(item) => {
+            settlement.effects.push(Effect::Revised { portal: planned.portal, item: item.clone(), event });
         }
         Outcome::Reaction { item, sender, emoji } => settlement.effects.push(Effect::Reacted(Reacted {
             portal: planned.portal,
@@ -142,14 +152,35 @@ fn note(settlement: &mut Settlement, planned: &Planned, event: OwnedEventId) {
     }
 }
 
-async fn perform(bridge: &Bridge, planned: &Planned) -> Result<OwnedEventId, StepError> {
+fn mapping(planned: &Planned, part: &NewPart, event: OwnedEventId, lost_file: bool) -> Mapping {
+    let NewPart { item, part, client_context, at, kind, digest, shows, redact_at } = part;
+    Mapping {
+        portal: planned.portal,
+        item: item.clone(),
+        part: *part,
+        event,
+        sender: planned.sender.clone(),
+        client_context: client_context.clone(),
+        at: *at,
+        kind: Some(kind.clone()),
+        digest: digest.clone(),
+        shows: if lost_file && *shows == Shows::File { Shows::StandIn } else { *shows },
+        unsent: false,
+        redact_at: *redact_at,
+    }
+}
+
+async fn perform(bridge: &Bridge, planned: &Planned) -> Result<Performed, StepError> {
     let Planned { intent, room, request, action, .. } = planned;
+    let mut lost_file = false;
     let sent = match action {
         Action::Send { kind, content, at, media: None } => {
             bridge.matrix.send(intent, room, kind, content, request, *at).await
         }
         Action::Send { kind, content, at, media: Some(carried) } => {
-            let content = media::complete(bridge, carried, content).await?;
+            let completed = media::complete(bridge, carried, content).await?;
+            lost_file = completed.is_none();
+            let content = completed.unwrap_or_else(|| carried.media.fallback_for(content));
             // What replaces a sticker is a message.
             let kind = if content["msgtype"].is_string() { "m.room.message" } else { kind };
             bridge.matrix.send(intent, room, kind, &content, request, *at).await
@@ -164,7 +195,7 @@ async fn perform(bridge: &Bridge, planned: &Planned) -> Result<OwnedEventId, Ste
     }
     let event = sent?;
     failpoint::hit("to-matrix-after-send");
-    Ok(event)
+    Ok(Performed { event, lost_file })
 }
 
 /// Writes down what is about to be sent, and looks up what may have been sent before a crash.

@@ -43,15 +43,14 @@ enum Lost {
     Stop(StepError),
 }
 
-/// The content with its media, or what is sent in its place.
-pub(super) async fn complete(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Value, StepError> {
+/// The content with its media; none if they cannot be had.
+pub(super) async fn complete(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Option<Value>, StepError> {
     match copy(bridge, carried, content).await {
-        Ok(content) => Ok(content),
+        Ok(content) => Ok(Some(content)),
         Err(Lost::Stop(error)) => Err(error),
         Err(Lost::Because(reason)) => {
             tracing::warn!(login = %carried.login, %reason, "media not bridged; its link is");
-            let fallback = &carried.media.fallback;
-            Ok(if fallback.is_null() { content.clone() } else { fallback.clone() })
+            Ok(None)
         }
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use ruma::{EventId, OwnedUserId};
 
+use super::carry::NewPart;
 use super::media::Carried;
 use super::{Action, Heard, Outcome, Plan, Planned};
 use crate::bridge::Bridge;
 use crate::domain::convert::to_matrix::{IncomingFacts, Media, Part, to_matrix};
 use crate::domain::event::{Item, ItemContent, ReplyTo};
 use crate::domain::ids::{LoginId, RemoteUserId, ThreadId, Timestamp};
-use crate::domain::record::{InboxRow, Origin, Portal};
+use crate::domain::record::{InboxRow, Origin, Portal, Shows};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
@@ -54,7 +55,7 @@ pub(super) async fn prepare(
     let heard = Heard { bridge, row, login: login.clone(), portal: portal.clone() };
     let events = (0..)
         .zip(to_matrix(item, &facts))
-        .map(|(number, Part { kind, content, media })| Planned {
+        .map(|(number, Part { kind, content, media, shows })| Planned {
             request: request_id::matrix_transaction(&portal.key, &item.id, "message", sender, number),
             intent: intent.clone(),
             sender: sender.to_owned(),
@@ -66,7 +67,7 @@ pub(super) async fn prepare(
                 at: Some(item.at).filter(|at| at.0 > 0),
                 media: carried(&heard, item, number, media.as_ref()),
             },
-            outcome: part(bridge, item, number, Some(digest.clone()), media.as_ref()),
+            outcome: Outcome::Part(part(bridge, item, number, &digest, shows, media.as_ref())),
         })
         .collect();
     Ok(Plan { events, ..Plan::nothing(row) })
@@ -101,16 +102,24 @@ pub(super) fn carried(heard: &Heard<'_>, item: &Item, part: i64, media: Option<&
 }
 
 /// What an event of an item is to the bridge.
-pub(super) fn part(bridge: &Bridge, item: &Item, part: i64, digest: Option<String>, media: Option<&Media>) -> Outcome {
+pub(super) fn part(
+    bridge: &Bridge,
+    item: &Item,
+    part: i64,
+    digest: &str,
+    shows: Shows,
+    media: Option<&Media>,
+) -> NewPart {
     let stays = i64::try_from(bridge.config.media.redact_after.get().as_millis()).unwrap_or(i64::MAX);
     let redact_at = media.filter(|media| media.fleeting).map(|_| Timestamp(runtime::now().0.saturating_add(stays)));
-    Outcome::Part {
+    NewPart {
         item: item.id.clone(),
         part,
         client_context: item.client_context.clone(),
         at: item.at,
         kind: item.kind.clone(),
-        digest,
+        digest: Some(digest.to_owned()),
+        shows,
         redact_at,
     }
 }

@@ -353,12 +353,14 @@ async fn write_down(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -
         kind: Option<&'a str>,
         digest: Option<&'a str>,
         redact: Option<Timestamp>,
+        shows: &'static str,
     }
     const SQL: &str = "INSERT INTO message (portal, item, part, event, sender, client_context, sent_at, kind, digest,
-            redact_at)
+            redact_at, shows)
         SELECT portal.id, given.value ->> 'item', CAST(given.value ->> 'part' AS BIGINT), given.value ->> 'event',
             given.value ->> 'sender', given.value ->> 'context', CAST(given.value ->> 'at' AS BIGINT),
-            given.value ->> 'kind', given.value ->> 'digest', CAST(given.value ->> 'redact' AS BIGINT)
+            given.value ->> 'kind', given.value ->> 'digest', CAST(given.value ->> 'redact' AS BIGINT),
+            given.value ->> 'shows'
         FROM json_each(CAST($1 AS jsontext)) AS given
         JOIN portal ON portal.id = CAST(given.value ->> 'portal' AS BIGINT) WHERE true
         ON CONFLICT (item, portal, part) DO NOTHING";
@@ -374,6 +376,7 @@ async fn write_down(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -
         kind: mapping.kind.as_deref(),
         digest: mapping.digest.as_deref(),
         redact: mapping.redact_at,
+        shows: rows::shows_text(mapping.shows),
     }));
     if let Some(mappings) = mappings {
         sqlx::query(SQL).bind(mappings).execute(&mut *conn).await?;

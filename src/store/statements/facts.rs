@@ -1,6 +1,6 @@
 //! Statements about portals, ghosts, threads and the message map.
 
-use ruma::{EventId, RoomId};
+use ruma::{EventId, OwnedEventId, RoomId};
 
 use super::{Conn, rows};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
@@ -67,7 +67,7 @@ pub(in crate::store) async fn ghost(conn: &mut Conn, id: &RemoteUserId) -> Found
 
 pub(in crate::store) async fn mapping_of_item(conn: &mut Conn, portal: PortalId, item: &ItemId) -> Found<Vec<Mapping>> {
     const SQL: &str =
-        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at, shows
         FROM message
         WHERE item = $1 AND portal = $2 ORDER BY part";
     let query = sqlx::query_as(SQL).bind(item.as_str()).bind(portal.0);
@@ -76,7 +76,7 @@ pub(in crate::store) async fn mapping_of_item(conn: &mut Conn, portal: PortalId,
 
 pub(in crate::store) async fn mapping_of_event(conn: &mut Conn, event: &EventId) -> Found<Vec<Mapping>> {
     const SQL: &str =
-        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at, shows
         FROM message
         WHERE event = $1 ORDER BY part, item";
     sqlx::query_as(SQL).bind(event.as_str()).fetch_all(conn).await?.into_iter().map(rows::mapping).collect()
@@ -88,7 +88,7 @@ pub(in crate::store) async fn mapping_of_context(
     context: &ClientContext,
 ) -> Found<Option<Mapping>> {
     const SQL: &str =
-        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at, shows
         FROM message
         WHERE client_context = $1 AND portal = $2 ORDER BY item, part LIMIT 1";
     let query = sqlx::query_as(SQL).bind(context.as_str()).bind(portal.0);
@@ -104,7 +104,7 @@ pub(in crate::store) async fn last_mapping(
     not_from: &str,
 ) -> Found<Option<Mapping>> {
     const SQL: &str =
-        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at, shows
         FROM message WHERE portal = $1 AND sent_at <= $2 AND sender <> $3 AND unsent = 0
         ORDER BY sent_at DESC, item DESC, part DESC LIMIT 1";
     let query = sqlx::query_as(SQL).bind(portal.0).bind(not_after.0).bind(not_from);
@@ -114,7 +114,7 @@ pub(in crate::store) async fn last_mapping(
 /// The events that are due to be redacted.
 pub(in crate::store) async fn due_redactions(conn: &mut Conn, now: Timestamp) -> Found<Vec<Mapping>> {
     const SQL: &str =
-        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at
+        "SELECT portal, item, part, event, sender, client_context, sent_at, kind, digest, unsent, redact_at, shows
         FROM message WHERE redact_at IS NOT NULL AND redact_at <= $1 AND unsent = 0 ORDER BY redact_at LIMIT 100";
     sqlx::query_as(SQL).bind(now.0).fetch_all(conn).await?.into_iter().map(rows::mapping).collect()
 }
@@ -162,6 +162,40 @@ pub(in crate::store) async fn own_changes(conn: &mut Conn, portal: PortalId, ite
     Ok(query.fetch_all(conn).await?.into_iter().map(rows::own_change).collect())
 }
 
+/// The item that an event is a further one of, and its portal.
+pub(in crate::store) async fn item_of_revision(conn: &mut Conn, event: &EventId) -> Found<Option<(PortalId, ItemId)>> {
+    const SQL: &str = "SELECT portal, item FROM revision WHERE event = $1";
+    let found: Option<(i64, String)> = sqlx::query_as(SQL).bind(event.as_str()).fetch_optional(conn).await?;
+    Ok(found.map(|(portal, item)| (PortalId(portal), ItemId::new(item))))
+}
+
+pub(in crate::store) async fn revisions_of_item(
+    conn: &mut Conn,
+    portal: PortalId,
+    item: &ItemId,
+) -> Found<Vec<OwnedEventId>> {
+    const SQL: &str = "SELECT event FROM revision WHERE item = $1 AND portal = $2 ORDER BY event";
+    let events: Vec<String> = sqlx::query_scalar(SQL).bind(item.as_str()).bind(portal.0).fetch_all(conn).await?;
+    let read = |event| OwnedEventId::try_from(event).map_err(|_| StoreError::corrupt("revision", "event", item));
+    events.into_iter().map(read).collect()
+}
+
+/// A part gets another event; the earlier one is remembered beside it. A part that is not there stays so.
+async fn succeed(conn: &mut Conn, mapping: &Mapping) -> Found<()> {
+    const KEEP: &str = "INSERT INTO revision (event, portal, item)
+        SELECT event, portal, item FROM message WHERE item = $1 AND portal = $2 AND part = $3 AND event <> $4
+        ON CONFLICT (event) DO NOTHING";
+    const PUT: &str = "UPDATE message SET event = $4, kind = $5, digest = $6, redact_at = $7, shows = $8
+        WHERE item = $1 AND portal = $2 AND part = $3";
+    let Mapping { portal, item, part, event, kind, digest, shows, redact_at, .. } = mapping;
+    let query = sqlx::query(KEEP).bind(item.as_str()).bind(portal.0).bind(part).bind(event.as_str());
+    query.execute(&mut *conn).await?;
+    let query = sqlx::query(PUT).bind(item.as_str()).bind(portal.0).bind(part).bind(event.as_str());
+    let query = query.bind(kind.as_deref()).bind(digest.as_deref()).bind(redact_at.map(|at| at.0));
+    query.bind(rows::shows_text(*shows)).execute(conn).await?;
+    Ok(())
+}
+
 /// The same again is only newer. What belongs to a portal that was removed is left out.
 pub(super) async fn note_own_change(conn: &mut Conn, change: &OwnChange) -> Found<()> {
     const SQL: &str = "INSERT INTO own_change (item, portal, what, context, noted_at)
@@ -181,6 +215,8 @@ pub(super) async fn apply_effect(conn: &mut Conn, effect: &Effect) -> Found<()> 
         ON CONFLICT (item, portal, sender) DO UPDATE SET event = excluded.event, emoji = excluded.emoji";
     const UNREACTED: &str = "DELETE FROM reaction WHERE item = $1 AND portal = $2 AND sender = $3";
     const EDITED: &str = "UPDATE message SET digest = $3 WHERE item = $1 AND portal = $2";
+    const REVISED: &str = "INSERT INTO revision (event, portal, item)
+        SELECT $3, id, $1 FROM portal WHERE id = $2 ON CONFLICT (event) DO NOTHING";
     const UNSENT: &str = "UPDATE message SET unsent = 1, redact_at = NULL WHERE item = $1 AND portal = $2";
     const RULED: &str = "UPDATE portal SET rules = $2 WHERE id = $1";
     match effect {
@@ -194,6 +230,10 @@ pub(super) async fn apply_effect(conn: &mut Conn, effect: &Effect) -> Found<()> 
         Effect::Edited { portal, item, digest } => {
             sqlx::query(EDITED).bind(item.as_str()).bind(portal.0).bind(digest).execute(conn).await?;
         }
+        Effect::Revised { portal, item, event } => {
+            sqlx::query(REVISED).bind(item.as_str()).bind(portal.0).bind(event.as_str()).execute(conn).await?;
+        }
+        Effect::Succeeded(mapping) => succeed(conn, mapping).await?,
         Effect::Unsent { portal, item } => {
             sqlx::query(UNSENT).bind(item.as_str()).bind(portal.0).execute(conn).await?;
         }

@@ -2,7 +2,7 @@
 
 use super::world::{DAY, NOW, World, accepted_row, direct, done, events_of, map, mapping, one, shared, thread, two};
 use crate::domain::ids::{ClientContext, ItemId, PortalId, RemoteUserId, Timestamp};
-use crate::domain::record::{Ghost, OwnChange, Portal, Rules};
+use crate::domain::record::{Effect, Ghost, Mapping, OwnChange, Portal, Rules, Shows};
 
 pub(super) async fn a_portal_is_made_once(world: &World) {
     let store = world.open_with_logins().await;
@@ -206,4 +206,32 @@ pub(super) async fn the_first_mapping_of_a_part_stays(world: &World) {
     map(&store, vec![mapping(&portal, "i", 0, "$again"), mapping(&portal, "i", 1, "$two")]).await;
 
     assert_eq!(events_of(&store, portal.id, "i").await, ["$one", "$two"]);
+}
+
+pub(super) async fn further_events_of_an_item_are_known_with_it(world: &World) {
+    let store = world.open_with_logins().await;
+    let portal = store.ensure_portal(&shared("t")).await.unwrap();
+    let item = ItemId::new("i");
+    map(&store, vec![mapping(&portal, "i", 0, "$line"), mapping(&portal, "i", 1, "$words")]).await;
+    let edit = ruma::event_id!("$edit").to_owned();
+    let revised = Effect::Revised { portal: portal.id, item: item.clone(), event: edit.clone() };
+    store.apply(revised.clone()).await.unwrap();
+    store.apply(revised).await.unwrap();
+    let photo = Mapping { shows: Shows::File, ..mapping(&portal, "i", 0, "$photo") };
+    store.apply(Effect::Succeeded(photo.clone())).await.unwrap();
+    store.apply(Effect::Succeeded(photo.clone())).await.unwrap();
+
+    assert_eq!(events_of(&store, portal.id, "i").await, ["$photo", "$words"]);
+    assert_eq!(store.mapping_of_item(portal.id, &item).await.unwrap()[0], photo);
+    assert_eq!(store.revisions_of_item(portal.id, &item).await.unwrap(), ["$edit", "$line"]);
+    assert_eq!(store.item_of_revision(&edit).await.unwrap(), Some((portal.id, item.clone())));
+    assert_eq!(store.item_of_revision(ruma::event_id!("$photo")).await.unwrap(), None);
+
+    // A part that was never there does not come by that, and what belongs to a removed portal goes with it.
+    store.apply(Effect::Succeeded(mapping(&portal, "i", 2, "$none"))).await.unwrap();
+    assert_eq!(events_of(&store, portal.id, "i").await, ["$photo", "$words"]);
+    store.remove_portal(portal.id).await.unwrap();
+    assert_eq!(store.item_of_revision(&edit).await.unwrap(), None);
+    store.apply(Effect::Revised { portal: portal.id, item: item.clone(), event: edit.clone() }).await.unwrap();
+    assert_eq!(store.item_of_revision(&edit).await.unwrap(), None);
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::domain::ids::{ItemId, LaneKey, LoginId, PortalId, PortalKey, RequestId, RowId, ThreadId, Timestamp};
 use crate::domain::record::{
-    Cursor, Echo, InboxRow, Intended, Login, LoginState, Mapping, NewRow, Origin, Portal, Settlement,
+    Cursor, Echo, InboxRow, Intended, Login, LoginState, Mapping, NewRow, Origin, Portal, Settlement, Shows,
 };
 use crate::store::{SealKey, Store, StoreOptions};
 
@@ -177,6 +177,7 @@ pub(super) fn mapping(portal: &Portal, item: &str, part: i64, event: &str) -> Ma
         at: Timestamp(NOW.0 + part),
         kind: Some("text".to_owned()),
         digest: Some(format!("digest of {item}")),
+        shows: Shows::Words,
         unsent: false,
         redact_at: None,
     }

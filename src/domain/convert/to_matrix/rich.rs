@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{FleetingPolicy, IncomingFacts, Media, Part, TEXT_BUDGET, notice, text_parts};
 use crate::domain::convert::split::{json_cost, split};
 use crate::domain::event::{Attachment, AttachmentKind, Fleeting, Rich};
+use crate::domain::record::Shows;
 
 /// Longest caption, in bytes of JSON.
 const CAPTION_BUDGET: usize = 16_000;
@@ -37,7 +38,8 @@ pub(super) fn parts(rich: &Rich, facts: &IncomingFacts) -> Vec<Part> {
         parts.extend(text_parts(text, None, facts));
     }
     if parts.is_empty() {
-        parts.push(notice(&format!("Sent {}.\nOpen it on Instagram: {}", rich.summary, facts.thread_link)));
+        let line = format!("Sent {}.\nOpen it on Instagram: {}", rich.summary, facts.thread_link);
+        parts.push(notice(&line).stand_in());
     }
     parts
 }
@@ -109,7 +111,7 @@ fn media_part(
         fallback: fallback(rich, caption, facts),
         fleeting: rich.fleeting.is_some() && facts.fleeting == FleetingPolicy::MediaThenRedact,
     };
-    Part { kind, content, media: Some(media) }
+    Part { kind, content, media: Some(media), shows: Shows::File }
 }
 
 fn info(attachment: &Attachment) -> Value {
@@ -171,5 +173,5 @@ fn fleeting_notice(rich: &Rich, facts: &IncomingFacts) -> Part {
         Some(Fleeting::Replayable) => format!("Sent {what} that can be seen twice."),
         Some(Fleeting::Gone) | None => format!("Sent {what}."),
     };
-    notice(&format!("{line}\nOpen it in the Instagram app: {}", facts.thread_link))
+    notice(&format!("{line}\nOpen it in the Instagram app: {}", facts.thread_link)).stand_in()
 }
