@@ -234,7 +234,7 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
     }
     match event.kind.as_str() {
         "m.room.member" if group::ghost_of(bridge, &event).is_some() => {
-            beginning::ghost_invited(bridge, &event).await?
+            beginning::ghost_invited(bridge, &event).await?;
         }
         "m.room.member" => membership::handle(bridge, &event).await?,
         "m.room.message" => command::handle(bridge, &event).await?,

@@ -54,7 +54,8 @@ async fn what_instagram_no_longer_hands_out_stays_in_the_room() {
     stays_when_it_becomes(&chat, "photo", &gone("photo_without_address")).await;
     // A post that only some members of a group may see.
     stays_when_it_becomes(&chat, "post_photo", &gone("placeholder")).await;
-    let private = json!({"item_type": "media_share", "media_share": {"message": "Post unavailable", "title": "Private"}});
+    let private =
+        json!({"item_type": "media_share", "media_share": {"message": "Post unavailable", "title": "Private"}});
     stays_when_it_becomes(&chat, "post_photo", &private).await;
 }
 

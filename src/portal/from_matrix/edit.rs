@@ -73,11 +73,7 @@ pub(super) async fn handle(
         outcome.map_err(|error| StepError::Remote { login: login.clone(), error })?;
         failpoint::hit("edit-after-send");
         effects.push(edited);
-        effects.push(Effect::Revised {
-            portal: portal.id,
-            item: item.item.clone(),
-            event: event.event_id.clone(),
-        });
+        effects.push(Effect::Revised { portal: portal.id, item: item.item.clone(), event: event.event_id.clone() });
     }
     Ok(Settlement { effects, ..Settlement::nothing(row.id) })
 }
