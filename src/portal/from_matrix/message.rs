@@ -150,6 +150,7 @@ pub(super) async fn parts(
     let Said { content, .. } = said;
     let mut facts = facts(bridge, said, login).await?;
     let Some(event) = relayed else { return to_remote(kind, content, &facts).map_err(StepError::Refuse) };
+    let content = &content.without_profile_fallback();
     let format = bridge.config.relay_format(if kind == "m.room.message" { &content.msgtype } else { kind });
     facts.sender_name = relayed_name(bridge, event, content).await;
     facts.max_characters = facts.max_characters.saturating_sub(format.chars().count() + 60).max(1);
