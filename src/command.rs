@@ -104,7 +104,8 @@ pub async fn handle(bridge: &Arc<Bridge>, event: &RoomEvent) -> Result<(), StepE
         "version" => reply(bridge, event, &format!("puppetgram {}", env!("CARGO_PKG_VERSION"))).await,
         "login" if asked.rest.is_empty() => account::ask_for_cookie(bridge, &asked).await,
         "login" => account::log_in(bridge, &asked).await,
-        "cancel" => reply(bridge, event, "Nothing is waiting any more.").await,
+        "cancel" if awaited => reply(bridge, event, "Cancelled: I do not wait for a session any more.").await,
+        "cancel" => reply(bridge, event, "There was nothing to cancel.").await,
         "logout" => account::log_out(bridge, &asked).await,
         "list-logins" => status::list_logins(bridge, &asked).await,
         "ping" => status::ping(bridge, &asked).await,
@@ -146,8 +147,8 @@ fn named_login(text: &str) -> (Option<&str>, &str) {
 /// The commands that change a chat on Instagram, and what is said once that is done.
 fn chat_change(name: &str) -> Option<(ChatChange, &'static str)> {
     Some(match name {
-        "mute" => (ChatChange::Mute(true), "Instagram is silent about this chat now."),
-        "unmute" => (ChatChange::Mute(false), "Instagram tells you about this chat again."),
+        "mute" => (ChatChange::Mute(true), "Muted on Instagram."),
+        "unmute" => (ChatChange::Mute(false), "No longer muted on Instagram."),
         "mark-unread" => (ChatChange::Unread, "Marked as not read on Instagram."),
         "leave-group" => (ChatChange::Leave, "You have left the group on Instagram. The room stays."),
         "delete-chat" => (ChatChange::Hide, "The chat is deleted from your list on Instagram. The room stays."),

@@ -60,13 +60,13 @@ pub fn router(bridge: &Arc<Bridge>) -> Router {
 }
 
 async fn file(State(bridge): State<Arc<Bridge>>, Path(token): Path<String>, method: Method) -> Response {
-    let gone = || (StatusCode::NOT_FOUND, "This link has expired, or never was one.\n").into_response();
+    let gone = || (StatusCode::NOT_FOUND, "This link has expired or is not valid.\n").into_response();
     let Some(target) = read(&bridge.config, &token) else { return gone() };
     if method == Method::HEAD {
         return StatusCode::OK.into_response();
     }
     let Ok(Ok(_permit)) = tokio::time::timeout(TURN, HANDING_OUT.acquire()).await else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "Many want a file at the moment. Try again later.\n").into_response();
+        return (StatusCode::SERVICE_UNAVAILABLE, "Too many downloads right now. Try again later.\n").into_response();
     };
     // The homeserver has a limit of its own; what is too large for Instagram is what links are for.
     let file = match bridge.matrix.download_file(&target.url, u64::MAX, bridge.media_directory()).await {

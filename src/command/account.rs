@@ -207,6 +207,7 @@ pub(super) async fn log_out(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<(
     match removed {
         0 if remove => text.push_str(" It had no rooms of its own."),
         0 => text.push_str(" Your rooms stay."),
+        1 => text.push_str(" 1 room was removed; rooms shared with others stay."),
         n => text.push_str(&format!(" {n} rooms were removed; rooms shared with others stay.")),
     }
     reply(bridge, asked.event, &text).await

@@ -75,8 +75,8 @@ pub(super) async fn backfill(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<
         number => match number.parse::<i64>() {
             Ok(count) if (1..=MOST).contains(&count) => count,
             _ => {
-                let notice = Notice::new("That is no number of messages.");
-                let notice = notice.with_hint(format!("`backfill 200` fetches 200; {MOST} is the most at once."));
+                let notice = Notice::new(format!("Give a number from 1 to {MOST}."));
+                let notice = notice.with_hint("`backfill 200` fetches 200 messages.");
                 return answer(bridge, asked, Err(notice)).await;
             }
         },
@@ -235,7 +235,7 @@ async fn request_of(
     };
     Ok(match portal.filter(|portal| portal.standing == Standing::Request) {
         Some(portal) => Ok((portal, login.id)),
-        None => Err(Notice::new(format!("There is no message request of @{name}."))),
+        None => Err(Notice::new(format!("There is no message request from @{name}."))),
     })
 }
 
@@ -287,7 +287,7 @@ pub(super) async fn relay(bridge: &Arc<Bridge>, asked: &Asked<'_>, on: bool) -> 
             "From now on what people without a login of their own say here is sent by your account, with their name \
              before it. `unset-relay` ends that."
         }
-        false => "Nobody speaks for people without a login any more.",
+        false => "People without a login are no longer relayed here.",
     };
     answer(bridge, asked, Ok(text.to_owned())).await
 }

@@ -39,6 +39,35 @@ impl Deed {
     }
 }
 
+/// What stands for the chat itself, where an item is named.
+const CHAT: &str = "";
+/// A group was given another picture from here; and it was heard of.
+const PICTURED: &str = "pictured";
+const PICTURE_HEARD: &str = "picture heard";
+
+/// Writes down that another picture is about to be given to a group.
+pub(super) async fn note_picture(bridge: &Bridge, portal: PortalId) -> Result<(), StoreError> {
+    note_of_chat(bridge, portal, PICTURED).await
+}
+
+/// Whether the picture of a group that was heard of is the one that was given from here. That is so once.
+pub(super) async fn is_own_picture(bridge: &Bridge, portal: PortalId, heard_at: Timestamp) -> Result<bool, StoreError> {
+    let done = bridge.store.own_changes(portal, &ItemId::new(CHAT)).await?;
+    let last = |what: &str| done.iter().filter(|own| own.what == what).map(|own| own.at).max();
+    let Some(given_at) = last(PICTURED) else { return Ok(false) };
+    let age = u128::from(heard_at.0.saturating_sub(given_at.0).max(0).unsigned_abs());
+    if age > NAMELESS.as_millis() || last(PICTURE_HEARD).is_some_and(|heard_at| heard_at >= given_at) {
+        return Ok(false);
+    }
+    note_of_chat(bridge, portal, PICTURE_HEARD).await?;
+    Ok(true)
+}
+
+async fn note_of_chat(bridge: &Bridge, portal: PortalId, what: &str) -> Result<(), StoreError> {
+    let (item, what) = (ItemId::new(CHAT), what.to_owned());
+    bridge.store.note_own_change(OwnChange { portal, item, what, context: None, at: runtime::now() }).await
+}
+
 /// Writes down what is about to be sent.
 pub(super) async fn note(
     bridge: &Bridge,

@@ -47,7 +47,7 @@ pub enum StoreError {
     Migration(String),
     /// The credentials in the database were sealed with another key.
     #[error(
-        "the logins in this database were sealed with another key\nhint: put the former encryption key back into the configuration, or start with an empty database and log in again"
+        "the logins in this database were sealed with another key\nhint: put the former `database.secret_key` back into the configuration, or start with an empty database and log in again"
     )]
     WrongKey,
     /// A sealed value was changed or belongs to another login.

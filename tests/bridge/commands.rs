@@ -107,7 +107,7 @@ async fn logout_ends_the_session_and_removes_rooms_when_asked() {
     let thread = world.chat_with(&world.bob);
     let room = world.portal_of(&thread, &world.bob).await;
     let answer = world.command("logout remove").await;
-    assert!(answer.contains("Logged out") && answer.contains("1 rooms"), "{answer}");
+    assert!(answer.contains("Logged out") && answer.contains("1 room was"), "{answer}");
     world.sim.wait_for_request("accounts/logout", crate::world::DEADLINE).await.unwrap();
     let member = world.homeserver.state(&room, "m.room.member", &world.anna.id).unwrap();
     assert_eq!(member["membership"], "leave");
@@ -200,7 +200,7 @@ async fn who_logs_in_again_finds_everything_again() {
     let mut known = vec![first];
     for _ in 0..2 {
         let answer = world.command("logout remove").await;
-        assert!(answer.contains("1 rooms were removed"), "{answer}");
+        assert!(answer.contains("1 room was removed"), "{answer}");
         world.anna_account.sessionid = world.sim.create_session(world.anna_account.pk).unwrap();
         world.log_in_anna().await;
         let imported = |world: &World| {

@@ -4,6 +4,7 @@ use homeserver_sim::Fault;
 use instagram_sim::{MediaFault, RawItem, sample};
 use serde_json::{Value, json};
 
+use crate::chat::reaction;
 use crate::world::{Setup, World};
 
 struct Chat {
@@ -300,8 +301,16 @@ async fn where_the_admin_allows_it_a_file_is_sent_as_a_link_that_holds_for_a_whi
     let room = world.portal_of(&thread, &world.bob).await;
     let pdf = world.homeserver.add_media(&b"%PDF-1.7 a long paper"[..], "application/pdf");
     let file = json!({"msgtype": "m.file", "body": "paper.pdf", "url": pdf});
-    world.homeserver.send(&room, &world.anna.id, "m.room.message", &file).unwrap();
+    let sent = world.homeserver.send(&room, &world.anna.id, "m.room.message", &file).unwrap();
     let text = world.until("the link", |world| world.written_by(&thread, &world.anna_account).pop()).await;
+    // To Instagram it is a text like any other.
+    world.homeserver.send(&room, &world.anna.id, "m.reaction", &reaction(&sent, "👍")).unwrap();
+    let reacted = |world: &World| {
+        let requests = world.sim.recorded_requests().into_iter();
+        requests.map(|request| request.body).find(|body| body.contains("target_item_type"))
+    };
+    let reacted = world.until("the reaction", reacted).await;
+    assert!(reacted.contains(r#""target_item_type":"text""#), "{reacted}");
     let path = text.strip_prefix("paper.pdf: http://127.0.0.1:1/").unwrap();
     let fetched = reqwest::get(format!("{}/{path}", world.bridge.address())).await.unwrap();
     assert_eq!(fetched.headers()["content-disposition"], "attachment; filename=\"paper.pdf\"");

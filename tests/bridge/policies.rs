@@ -63,7 +63,7 @@ async fn a_relay_ends_when_its_owner_says_so() {
     let both = ["mine".to_owned(), "carol: hello".to_owned()];
     world.expect_written(&chat.thread, &world.anna_account, &both).await;
     world.homeserver.send_text(&chat.room, &world.anna.id, "!ig unset-relay").unwrap();
-    told(world, &chat.room, "any more").await;
+    told(world, &chat.room, "no longer relayed").await;
     world.homeserver.send_text(&chat.room, &guest.id, "still there?").unwrap();
     told(world, &chat.room, "you have no Instagram login in this chat").await;
     world.expect_written(&chat.thread, &world.anna_account, &both).await;

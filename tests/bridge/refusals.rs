@@ -44,9 +44,36 @@ async fn a_picture_that_cannot_be_changed_stays() {
     let picture =
         |world: &World| world.homeserver.state(&room, "m.room.avatar", "")?["url"].as_str().map(str::to_owned);
     world.until("the picture", picture).await;
+    world.sim.inject_on(world.anna_account.pk, "graphql", Fault::Status { code: 400 }, 1).unwrap();
     world.homeserver.set_state(&room, &world.anna.id, "m.room.avatar", "", &json!({})).unwrap();
-    told(&world, &room, "The group's picture stays").await;
+    told(&world, &room, "The group's picture on Instagram was not changed").await;
     world.until("the picture again", picture).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_is_set_or_removed_in_matrix_is_so_once() {
+    let world = World::start().await;
+    let (thread, room) = group(&world).await;
+    let has_picture = |world: &World| {
+        let view = world.sim.thread_view(&thread, world.bob.pk).unwrap();
+        view["thread_image"].is_object()
+    };
+    let url = world.homeserver.add_media(instagram_sim::sample::PHOTO.bytes, "image/jpeg");
+    world.homeserver.set_state(&room, &world.anna.id, "m.room.avatar", "", &json!({"url": url})).unwrap();
+    world.until("the picture on Instagram", |world| has_picture(world).then_some(())).await;
+    world.sim.send_text(world.bob.pk, &thread, "nice").unwrap();
+    world.until("what comes after its echo", |world| world.event(&room, "nice")).await;
+    let shown = world.homeserver.state(&room, "m.room.avatar", "").unwrap();
+    assert_eq!(shown["url"], url.as_str(), "no copy of it takes its place");
+    world.homeserver.set_state(&room, &world.anna.id, "m.room.avatar", "", &json!({})).unwrap();
+    world.until("no picture on Instagram", |world| (!has_picture(world)).then_some(())).await;
+    // What somebody else sets at once is theirs.
+    world.sim.set_thread_image(world.bob.pk, &thread, Some(instagram_sim::sample::PHOTO.file())).unwrap();
+    let theirs = |world: &World| {
+        let url = world.homeserver.state(&room, "m.room.avatar", "")?["url"].as_str()?.to_owned();
+        Some(url)
+    };
+    world.until("Bob's picture", theirs).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -148,7 +148,7 @@ async fn a_request_without_a_room_is_answered_by_name() {
     let room = world.until("the room", |world| room_of(world, &thread)).await;
     world.expect_said(&room, &world.ghost(&world.bob), &["may I?".to_owned()]).await;
     let answer = world.command("decline @bob").await;
-    assert!(answer.contains("There is no message request of @bob"), "{answer}");
+    assert!(answer.contains("There is no message request from @bob"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,7 +45,7 @@ pub use react::React;
 pub use search::{RankedRecipients, SearchUsers, UserByName};
 pub use thread::GetThread;
 pub use thread_by_participants::ThreadByParticipants;
-pub use thread_image::SetThreadImage;
+pub use thread_image::{RemoveThreadImage, SetThreadImage};
 pub use thread_state::{ApproveThread, DeclineThread, HideThread, LeaveThread, MarkUnread, Mute, RenameThread};
 pub use upload::{Upload, UploadKind};
 pub use user_info::UserInfo;

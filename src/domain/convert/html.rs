@@ -22,6 +22,19 @@ pub fn flatten(html: &str, names: &BTreeMap<OwnedUserId, String>) -> Option<Stri
     Some(writer.out.trim_end_matches('\n').to_owned())
 }
 
+/// The markup without the element that names the sender of a single message (MSC4144); none if it has none.
+pub fn without_profile_fallback(html: &str) -> Option<String> {
+    let at = html.find("data-mx-profile-fallback")?;
+    let start = html[..at].rfind('<')?;
+    let name: String = html[start + 1..at].chars().take_while(char::is_ascii_alphanumeric).collect();
+    let (inside, rest) = html[at..].split_once(&format!("</{name}>"))?;
+    // Not an attribute, or not of an element with an end of its own.
+    if inside.matches('>').count() != 1 || name.is_empty() {
+        return None;
+    }
+    Some(format!("{}{rest}", &html[..start]))
+}
+
 /// An upper bound of how deep elements nest.
 fn depth(html: &str) -> usize {
     const VOID: [&str; 4] = ["br", "hr", "img", "input"];
@@ -115,19 +128,18 @@ impl Writer<'_> {
         }
     }
 
-    /// Marks a piece of text on both sides, as people do where there is no formatting.
+    /// Marks each line of a piece of text on both sides, as people do where there is no formatting.
     fn wrap(&mut self, node: &NodeRef, mark: &str) {
         let outer = std::mem::take(&mut self.out);
         self.children(node);
         let inner = std::mem::replace(&mut self.out, outer);
-        let text = inner.trim();
-        if text.is_empty() || text.contains('\n') {
-            self.out.push_str(&inner);
-            return;
-        }
-        let (before, after) = inner.split_once(text).unwrap_or_default();
-        for piece in [before, mark, text, mark, after] {
-            self.out.push_str(piece);
+        for line in inner.split_inclusive('\n') {
+            let text = line.trim();
+            let (before, after) = line.split_once(text).unwrap_or_default();
+            let mark = if text.is_empty() { "" } else { mark };
+            for piece in [before, mark, text, mark, after] {
+                self.out.push_str(piece);
+            }
         }
     }
 
@@ -230,6 +242,13 @@ mod tests {
         assert_eq!(flat("a<strong> b </strong>c <del>d</del> <u>e</u>"), "a *b* c ~d~ e");
         assert_eq!(flat("<span data-mx-spoiler=\"film\">he dies</span>"), "(film) ||he dies||");
         assert_eq!(flat("<b></b><i>\n</i>x"), "x");
+    }
+
+    #[test]
+    fn each_line_is_marked() {
+        let spoiler = "<span data-mx-spoiler=\"film\">he dies<br><br>and she too</span>!";
+        assert_eq!(flat(spoiler), "(film) ||he dies||\n\n||and she too||!");
+        assert_eq!(flat("<b>one<br><i>two</i></b>"), "*one*\n*_two_*");
     }
 
     #[test]

@@ -119,6 +119,23 @@ impl MessageContent {
         profile["displayname"].as_str().filter(|name| !name.trim().is_empty()).map(str::to_owned)
     }
 
+    /// The content without the name that is written before the text for clients that know no names of single messages
+    /// (MSC4144).
+    #[must_use]
+    pub fn without_profile_fallback(&self) -> Self {
+        let mut content = self.whole.clone();
+        let name = self.per_message_name().unwrap_or_default();
+        if content["com.beeper.per_message_profile"]["has_fallback"] == true
+            && let Some(text) = self.body.strip_prefix(&format!("{name}: "))
+        {
+            content["body"] = text.into();
+        }
+        if let Some(html) = self.formatted_body.as_deref().and_then(html::without_profile_fallback) {
+            content["formatted_body"] = html.into();
+        }
+        Self::from_value(&content).unwrap_or_default()
+    }
+
     /// True for the new version of an earlier message.
     pub fn is_edit(&self) -> bool {
         self.relates_to.rel_type.as_deref() == Some("m.replace")
@@ -343,6 +360,20 @@ mod tests {
         let is_named =
             |part: &OutgoingPart| matches!(part, OutgoingPart::Text(part) if part.text.starts_with("Dora: "));
         assert!(parts.iter().all(is_named));
+    }
+
+    #[test]
+    fn the_name_of_a_single_message_is_not_said_twice() {
+        let profile = json!({"id": "1", "displayname": "Gracie", "has_fallback": true});
+        let content = json!({"msgtype": "m.text", "body": "Gracie: hello", "format": "org.matrix.custom.html",
+            "formatted_body": "<strong data-mx-profile-fallback>Gracie: </strong>hello <b>you</b>",
+            "com.beeper.per_message_profile": profile});
+        let mut content = MessageContent::from_value(&content).unwrap().without_profile_fallback();
+        assert_eq!((content.body.as_str(), content.text(&facts()).as_str()), ("hello", "hello *you*"));
+        content.whole["com.beeper.per_message_profile"]["has_fallback"] = json!(false);
+        content.body = "Gracie: hello".to_owned();
+        content.whole["body"] = json!("Gracie: hello");
+        assert_eq!(content.without_profile_fallback().body, "Gracie: hello");
     }
 
     #[test]

@@ -133,6 +133,18 @@ impl Remote {
         self.noted(outcome.map(drop))
     }
 
+    /// Takes the picture of a group away.
+    pub async fn remove_picture(&self, thread: &ThreadId, context: &ClientContext) -> Result<(), RemoteError> {
+        self.check_cooldown()?;
+        self.pace().await;
+        let request = api::RemoveThreadImage {
+            thread_id: thread.as_str().to_owned(),
+            client_context: context.as_str().to_owned(),
+        };
+        let outcome = self.call(request).await;
+        self.noted(outcome)
+    }
+
     async fn upload_and_broadcast(
         &self,
         thread: &ThreadId,

@@ -8,7 +8,7 @@ use super::{RoomEvent, Speaker};
 use crate::bridge::Bridge;
 use crate::domain::convert::to_remote::{MessageContent, OutgoingPart};
 use crate::domain::notice::Notice;
-use crate::domain::record::{Effect, InboxRow, Portal, Settlement};
+use crate::domain::record::{Effect, InboxRow, Mapping, Portal, Settlement};
 use crate::failpoint;
 use crate::lane::StepError;
 use crate::portal::echo::{self, Deed};
@@ -53,7 +53,9 @@ pub(super) async fn handle(
             OutgoingPart::File(_) => None,
         })
         .collect();
-    let items: Vec<_> = items.into_iter().filter(|item| item.kind.as_deref().unwrap_or("text") == "text").collect();
+    // A link to a file is a text too, and says nothing of what the user has written.
+    let is_text = |item: &Mapping| item.kind.as_deref().is_none_or(|kind| kind == "text" && item.digest.is_some());
+    let items: Vec<_> = items.into_iter().filter(is_text).collect();
     if texts.len() != items.len() {
         return Err(refused(
             "on Instagram it would need another number of messages than before",

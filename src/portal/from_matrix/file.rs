@@ -17,6 +17,14 @@ const LONGEST_SIDE: u32 = 1440;
 /// Loudness of a recording of which nothing is known.
 const FLAT: [f32; 20] = [0.3; 20];
 
+/// What a file became on Instagram.
+pub(super) enum Delivered {
+    /// Itself.
+    File(ItemId),
+    /// A text with a link to it.
+    Link(ItemId),
+}
+
 /// Sends the file. A send that may have arrived is looked for by its client context before this is called.
 pub(super) async fn deliver(
     bridge: &Bridge,
@@ -24,15 +32,15 @@ pub(super) async fn deliver(
     thread: &ThreadId,
     part: &FilePart,
     context: &ClientContext,
-) -> Result<ItemId, StepError> {
+) -> Result<Delivered, StepError> {
     let sent = match outgoing(bridge, part).await? {
         Ok(outgoing) => remote.deliver_file(thread, &outgoing, part.reply_to.as_ref(), context).await,
         Err(notice) => match files::link(&bridge.config, &part.url, &part.name) {
-            Some(link) => return deliver_link(remote, thread, part, &link, context).await,
+            Some(link) => return deliver_link(remote, thread, part, &link, context).await.map(Delivered::Link),
             None => return Err(StepError::Refuse(notice)),
         },
     };
-    sent.map_err(|error| StepError::Remote { login: remote.login().clone(), error })
+    sent.map(Delivered::File).map_err(|error| StepError::Remote { login: remote.login().clone(), error })
 }
 
 /// A link in place of a file that Instagram does not take. It is another one at each attempt and leads to the same file;
@@ -133,7 +141,7 @@ async fn convert_stream(
         Err(error) => {
             tracing::error!(%error, "a file could not be converted");
             let hint = "send a shorter or smaller one; the admin finds more in the log.";
-            Err(refusal(part, "its conversion did not come to an end", hint))
+            Err(refusal(part, "converting it failed or took too long", hint))
         }
     }
 }
@@ -177,8 +185,16 @@ fn voice(part: &FilePart, file: Spooled) -> Outgoing {
 }
 
 fn too_large(part: &FilePart, limit: u64) -> Notice {
-    let megabytes = limit >> 20;
-    refused(part, "it is too large", &format!("at most {megabytes} MiB are sent; a link can lead to anything."))
+    refused(part, "it is too large", &format!("the limit is {}; share larger files as a link.", size_text(limit)))
+}
+
+/// A number of bytes as people say it.
+fn size_text(bytes: u64) -> String {
+    match bytes {
+        ..1024 => format!("{bytes} bytes"),
+        1024..0x10_0000 => format!("{} KiB", bytes >> 10),
+        _ => format!("{} MiB", bytes >> 20),
+    }
 }
 
 fn refused(part: &FilePart, why: &str, hint: &str) -> Notice {

@@ -15,7 +15,7 @@ use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::media::{self, Spooled};
 use crate::network::ChatChange;
-use crate::portal::{certain_login, ghost, room};
+use crate::portal::{certain_login, echo, ghost, room};
 
 /// Longest side of a group's picture.
 const LONGEST_SIDE: u32 = 720;
@@ -40,7 +40,7 @@ pub(super) async fn renamed(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Po
     Ok(bridge.store.save_portal(portal, &named).await?)
 }
 
-/// Gives the group another picture.
+/// Gives the group another picture, or none.
 pub(super) async fn pictured(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal) -> Result<(), StepError> {
     if portal.key.receiver.is_some() {
         return Ok(());
@@ -58,19 +58,23 @@ async fn set_picture(bridge: &Arc<Bridge>, event: &RoomEvent, portal: &Portal) -
     let refused = |why: &str, hint: &str| {
         StepError::Refuse(Notice::new(format!("The group's picture stays: {why}.")).with_hint(hint))
     };
-    let Some(url) = event.content["url"].as_str() else {
-        return Err(refused("the bridge can replace it, and not take it away", "remove it in the app."));
-    };
     let login = sender(bridge, event, portal).await?;
     let remote = bridge.remote(&login).await?;
+    let thread = &portal.key.thread;
+    let context = request_id::client_context(&event.event_id, Timestamp(event.origin_server_ts), 0);
+    let Some(url) = event.content["url"].as_str() else {
+        echo::note_picture(bridge, portal.id).await?;
+        let removed = remote.remove_picture(thread, &context).await;
+        return removed.map_err(|error| StepError::Remote { login, error });
+    };
     let directory = bridge.media_directory();
     let limit = bridge.config.media.max_upload;
     let file = bridge.matrix.download_file(&OwnedMxcUri::from(url), limit, directory).await?;
     let jpeg = media::shrink(file.path(), LONGEST_SIDE).await;
     let jpeg = jpeg.ok_or_else(|| refused("it cannot be read", "save it as JPEG and upload it again."))?;
     let file = Spooled::write(directory, &jpeg).await.map_err(|_| StepError::Later("room for the picture"))?;
-    let context = request_id::client_context(&event.event_id, Timestamp(event.origin_server_ts), 0);
-    let set = remote.set_picture(&portal.key.thread, file, &context).await;
+    echo::note_picture(bridge, portal.id).await?;
+    let set = remote.set_picture(thread, file, &context).await;
     set.map_err(|error| StepError::Remote { login, error })
 }
 

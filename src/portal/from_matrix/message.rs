@@ -1,12 +1,13 @@
 //! A message in a portal becomes items of its thread.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ruma::{OwnedEventId, OwnedUserId};
 
-use super::{RoomEvent, Speaker, Step, file, speaker, target_of};
+use super::file::{self, Delivered};
+use super::{RoomEvent, Speaker, Step, speaker, target_of};
 use crate::bridge::Bridge;
 use crate::config::Receipts;
 use crate::domain::convert::to_remote::{self, FileKind, MessageContent, OutgoingFacts, OutgoingPart, to_remote};
@@ -33,6 +34,8 @@ pub(super) struct Plan {
     portal: Portal,
     remote: Remote,
     parts: Vec<(ClientContext, OutgoingPart)>,
+    /// Files that went as a link.
+    linked: Mutex<HashSet<ClientContext>>,
 }
 
 /// Loads the facts and converts.
@@ -77,7 +80,8 @@ pub(super) async fn prepare(
         parts.retain(|(context, _)| !sent.iter().any(|part| part.client_context.as_ref() == Some(context)));
     }
     let remote = bridge.remote(&login).await?;
-    let plan = Plan { row: row.clone(), event: event.event_id.clone(), at, portal, remote, parts };
+    let plan =
+        Plan { row: row.clone(), event: event.event_id.clone(), at, portal, remote, parts, linked: Mutex::default() };
     match is_withdrawn(bridge, row, event).await {
         true if earlier.is_empty() => withdraw(bridge, &plan).await.map(Step::Done),
         true => Ok(Step::AfterEarlier),
@@ -146,6 +150,7 @@ pub(super) async fn parts(
     let Said { content, .. } = said;
     let mut facts = facts(bridge, said, login).await?;
     let Some(event) = relayed else { return to_remote(kind, content, &facts).map_err(StepError::Refuse) };
+    let content = &content.without_profile_fallback();
     let format = bridge.config.relay_format(if kind == "m.room.message" { &content.msgtype } else { kind });
     facts.sender_name = relayed_name(bridge, event, content).await;
     facts.max_characters = facts.max_characters.saturating_sub(format.chars().count() + 60).max(1);
@@ -328,7 +333,13 @@ async fn deliver(
             let sent = plan.remote.deliver(thread, text, context).await;
             sent.map_err(|error| StepError::Remote { login: plan.remote.login().clone(), error })?
         }
-        OutgoingPart::File(part) => file::deliver(bridge, &plan.remote, thread, part, context).await?,
+        OutgoingPart::File(part) => match file::deliver(bridge, &plan.remote, thread, part, context).await? {
+            Delivered::File(item) => item,
+            Delivered::Link(item) => {
+                plan.linked.lock().unwrap_or_else(PoisonError::into_inner).insert(context.clone());
+                item
+            }
+        },
     };
     failpoint::hit("to-remote-after-send");
     Ok(item)
@@ -337,6 +348,9 @@ async fn deliver(
 fn mapping(bridge: &Bridge, plan: &Plan, context: &ClientContext, part: &OutgoingPart, item: ItemId) -> Mapping {
     let (kind, digest) = match part {
         OutgoingPart::Text(part) => ("text", Some(digest(bridge, &part.text))),
+        OutgoingPart::File(_) if plan.linked.lock().unwrap_or_else(PoisonError::into_inner).contains(context) => {
+            ("text", None)
+        }
         OutgoingPart::File(part) if part.kind == FileKind::Audio => ("voice_media", None),
         OutgoingPart::File(_) => ("media", None),
     };

@@ -8,13 +8,13 @@ use super::{Action, Heard, Outcome, Plan, Planned, change};
 use crate::bridge::Bridge;
 use crate::domain::event::{Picture, RemoteThread};
 use crate::domain::ids::{LoginId, RemoteUserId, ThreadId};
-use crate::domain::record::{Effect, InboxRow, Rules};
+use crate::domain::record::{Effect, InboxRow, Portal, Rules};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::network::RemoteError;
 use crate::portal::room::VANISH_MODE_ON;
-use crate::portal::{ghost, room};
+use crate::portal::{echo, ghost, room};
 
 /// How often the picture of a group is asked for.
 const PICTURE_TRIES: i64 = 2;
@@ -65,6 +65,11 @@ pub(super) async fn reconciled(
 /// The group has another picture.
 pub(super) async fn pictured(heard: &Heard<'_>, image: Option<Picture>) -> Result<Plan, StepError> {
     if image.as_ref().is_some_and(|image| Some(&image.id) == heard.portal.avatar_id.as_ref()) {
+        return Ok(Plan::nothing(heard.row));
+    }
+    if echo::is_own_picture(heard.bridge, heard.portal.id, heard.row.accepted_at).await? {
+        let known = Portal { avatar_id: image.map(|image| image.id), ..heard.portal.clone() };
+        heard.bridge.store.save_portal(&heard.portal, &known).await?;
         return Ok(Plan::nothing(heard.row));
     }
     match ghost::set_room_picture(heard.bridge, &heard.login, &heard.portal, image).await {

@@ -57,7 +57,7 @@ fn relayed() -> Vec<Deed> {
         })
         .until(|g, p| !is_written(g, p, "Gracie: I am somebody else")),
         Deed::in_client("no relay any more", |g, p| command(g, p, "!ig unset-relay"))
-            .until(|g, p| g.bot_said(p, "any more")),
+            .until(|g, p| g.bot_said(p, "no longer relayed")),
         Deed::in_client("somebody without an account", |g, p| {
             Box::pin(async move { g.guest.send(&p.room, "Still there?").await.map(drop) })
         })

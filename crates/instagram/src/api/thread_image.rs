@@ -17,6 +17,13 @@ const UPDATE: request::Mutation = request::Mutation {
     root_field: "xig_direct_update_thread_image",
 };
 
+/// Likewise. What its variables are called is an assumption: those of the other that it needs.
+const REMOVE: request::Mutation = request::Mutation {
+    name: "IGDirectRemoveThreadImageMutation",
+    document: "50027745118339199321503686240",
+    root_field: "xig_direct_remove_thread_image",
+};
+
 /// Sets the picture of a group to one that was uploaded as an image.
 #[derive(Clone, Debug)]
 pub struct SetThreadImage {
@@ -27,6 +34,29 @@ pub struct SetThreadImage {
     pub attachment_fbid: String,
     /// The idempotency key, the same at every repetition.
     pub client_context: String,
+}
+
+/// Takes the picture of a group away.
+#[derive(Clone, Debug)]
+pub struct RemoveThreadImage {
+    /// As of [`SetThreadImage`].
+    pub thread_id: String,
+    /// The idempotency key, the same at every repetition.
+    pub client_context: String,
+}
+
+impl Endpoint for RemoveThreadImage {
+    type Answer = ();
+    const NAME: &'static str = "remove_thread_image";
+
+    fn request(&self, session: &Session, context: &Context) -> Request<Vec<u8>> {
+        let variables = json!({ "ig_thread_igid": self.thread_id, "offline_threading_id": self.client_context });
+        request::post_mutation(session, context, &REMOVE, &variables)
+    }
+
+    fn answer(response: &Response<Vec<u8>>) -> Result<(), ApiError> {
+        outcome(response, &REMOVE)
+    }
 }
 
 impl Endpoint for SetThreadImage {
@@ -43,20 +73,24 @@ impl Endpoint for SetThreadImage {
     }
 
     fn answer(response: &Response<Vec<u8>>) -> Result<(), ApiError> {
-        let refusal = read_answer(response, "the outcome", |body| {
-            let error = body.objects("errors").into_iter().next();
-            match error {
-                Some(error) => Some(Some(refused(response, &error))),
-                // The field's name may have a prefix: canonical naming.
-                None => {
-                    let data = body.object("data")?;
-                    let done = data.fields().any(|(name, value)| name.contains(UPDATE.root_field) && value != "null");
-                    done.then_some(None)
-                }
-            }
-        })?;
-        refusal.map_or(Ok(()), Err)
+        outcome(response, &UPDATE)
     }
+}
+
+fn outcome(response: &Response<Vec<u8>>, mutation: &request::Mutation) -> Result<(), ApiError> {
+    let refusal = read_answer(response, "the outcome", |body| {
+        let error = body.objects("errors").into_iter().next();
+        match error {
+            Some(error) => Some(Some(refused(response, &error))),
+            // The field's name may have a prefix: canonical naming.
+            None => {
+                let data = body.object("data")?;
+                let done = data.fields().any(|(name, value)| name.contains(mutation.root_field) && value != "null");
+                done.then_some(None)
+            }
+        }
+    })?;
+    refusal.map_or(Ok(()), Err)
 }
 
 fn refused(response: &Response<Vec<u8>>, error: &Object<'_>) -> ApiError {

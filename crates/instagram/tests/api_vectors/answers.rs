@@ -3,8 +3,8 @@
 use http::{Response, StatusCode};
 use instagram::api::{
     AddUsers, BroadcastAttachment, BroadcastText, BroadcastTextToUsers, ClipItem, CreateGroup, CurrentUser, Endpoint,
-    GetThread, Inbox, Logout, PendingInbox, RankedRecipients, React, SearchUsers, SetThreadImage, SpamInbox,
-    ThreadByParticipants, Unsend, UserByName, UserInfo,
+    GetThread, Inbox, Logout, PendingInbox, RankedRecipients, React, RemoveThreadImage, SearchUsers, SetThreadImage,
+    SpamInbox, ThreadByParticipants, Unsend, UserByName, UserInfo,
 };
 use instagram::error::ApiError;
 
@@ -143,6 +143,8 @@ fn a_mutation_has_succeeded_only_if_it_says_so() {
     ] {
         assert_eq!(answer::<SetThreadImage>(body), Ok(()), "{body}");
     }
+    let removed = r#"{"data":{"1$xig_direct_remove_thread_image(input:$input)":{"__typename":"X"}}}"#;
+    assert_eq!(answer::<RemoveThreadImage>(removed), Ok(()));
     let refused = answer::<SetThreadImage>(r#"{"errors":[{"message":"no","summary":"Not you","code":1675012}]}"#);
     let message = Some("Not you".to_owned());
     assert_eq!(refused, Err(ApiError::Refused { status: 200, message, error_type: Some("1675012".to_owned()) }));
