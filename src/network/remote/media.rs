@@ -9,7 +9,7 @@ use instagram::client::http::{CallError, Upload, UploadKind};
 use tokio::sync::Semaphore;
 
 use super::{Remote, RemoteError, decode};
-use crate::domain::event::{Item, ReplyTo};
+use crate::domain::event::{Attachment, Item, ReplyTo};
 use crate::domain::ids::{ClientContext, ItemId, ThreadId};
 use crate::domain::request_id;
 use crate::failpoint;
@@ -22,8 +22,8 @@ static FETCHING: Semaphore = Semaphore::const_new(4);
 static SENDING: Semaphore = Semaphore::const_new(4);
 /// How often a broadcast is repeated while Instagram still transcodes, and the pause between.
 const TRANSCODING: (u32, Duration) = (4, Duration::from_secs(5));
-/// Pages of a thread that are searched for an item.
-const SEARCH_DEPTH: usize = 3;
+/// Pages of a thread that are searched for an item: some 200 messages.
+const SEARCH_DEPTH: usize = 10;
 
 /// A file to be sent.
 #[derive(Debug)]
@@ -91,10 +91,10 @@ impl Remote {
         Ok(None)
     }
 
-    /// Asks for the address of the video of a shared reel.
-    pub async fn clip_url(&self, clip_id: &str) -> Result<Option<String>, RemoteError> {
+    /// Asks for the video of a shared reel. None when there is none in the answer.
+    pub async fn clip(&self, clip_id: &str) -> Result<Option<Attachment>, RemoteError> {
         let media = self.call(api::ClipItem { clips_media_id: clip_id.to_owned() }).await?;
-        Ok(decode::clip_url(&media))
+        Ok(decode::clip(&media))
     }
 
     /// Sends a file to a thread. The upload goes on where an earlier one of the same message broke off, as far as

@@ -10,7 +10,7 @@ use ruma::OwnedMxcUri;
 use serde_json::{Value, json};
 
 use crate::bridge::Bridge;
-use crate::domain::convert::to_matrix::{Media, add_loop_hints};
+use crate::domain::convert::to_matrix::{Media, add_loop_hints, info};
 use crate::domain::event::{Attachment, AttachmentKind, ItemContent};
 use crate::domain::ids::{ItemId, LoginId, ThreadId};
 use crate::failpoint;
@@ -31,8 +31,6 @@ pub(super) struct Carried {
     pub(super) login: LoginId,
     pub(super) thread: ThreadId,
     pub(super) item: ItemId,
-    /// Which of the item's attachments it is.
-    pub(super) number: usize,
 }
 
 /// Why the media cannot be had.
@@ -67,6 +65,10 @@ async fn copy(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Val
         return Err(Lost::Because(format!("it is not what it is said to be, but {}", looks.mime())));
     }
     let mut file = file;
+    // Their container is that of videos; not all of them bear its mark of a sound.
+    if attachment.kind == AttachmentKind::Voice && looks == Looks::Video("video/mp4") {
+        looks = Looks::Audio("audio/mp4");
+    }
     if attachment.kind == AttachmentKind::Voice
         && let Some(converter) = &bridge.converter
     {
@@ -77,16 +79,20 @@ async fn copy(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Val
     }
     let name = filename(attachment, looks);
     let mut content = content.clone();
-    if attachment.kind != carried.media.attachment.kind {
-        content["msgtype"] = Value::from("m.video");
+    if *attachment != carried.media.attachment {
+        // The reel of a card is no picture, and has another size.
+        content["info"] = info(attachment);
+        if attachment.kind == AttachmentKind::Video {
+            content["msgtype"] = Value::from("m.video");
+        }
     }
     content["url"] = Value::from(upload(bridge, &file, looks.mime(), &name).await?.as_str());
     failpoint::hit("media-after-upload");
-    let info = &mut content["info"];
-    info["mimetype"] = Value::from(looks.mime());
-    info["size"] = Value::from(file.size());
+    let about = &mut content["info"];
+    about["mimetype"] = Value::from(looks.mime());
+    about["size"] = Value::from(file.size());
     if attachment.kind == AttachmentKind::Sticker && media::moves(file.head()) {
-        add_loop_hints(info);
+        add_loop_hints(about);
     }
     if attachment.kind == AttachmentKind::Voice {
         content["org.matrix.msc1767.file"] =
@@ -157,15 +163,11 @@ async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(S
     let accepted = bridge.matrix.upload_limit().await.map_err(homeserver_error)?;
     let limit = bridge.config.media.max_download.min(accepted.unwrap_or(u64::MAX));
     if let Some(clip_id) = &carried.media.clip_id
-        && let Ok(Some(url)) = remote.clip_url(clip_id).await
+        && let Ok(Some(video)) = remote.clip(clip_id).await
     {
         // The card has but a picture of the reel; that is shown where the reel itself cannot be had.
-        let video = Attachment {
-            kind: AttachmentKind::Video,
-            thumbnail: attachment.urls.first().cloned(),
-            urls: vec![url],
-            ..attachment.clone()
-        };
+        let cover = || attachment.thumbnail.clone().or_else(|| attachment.urls.first().cloned());
+        let video = Attachment { thumbnail: video.thumbnail.clone().or_else(cover), ..video };
         if let Ok(file) = fetch_any(bridge, remote, limit, &video).await {
             return Ok((file, video));
         }
@@ -192,13 +194,15 @@ async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(S
                 tracing::error!(%reason, "a file waits for room in the temporary directory");
                 return Err(Lost::Stop(StepError::Hold("room in the temporary directory")));
             }
-            RemoteError::Transport(_) | RemoteError::Server(_) | RemoteError::Uncertain => match pauses.next() {
-                Some(pause) => tokio::time::sleep(*pause).await,
-                None if remote.proof().connected_at.is_none() => {
-                    return Err(Lost::Stop(StepError::Remote { login: carried.login.clone(), error }));
+            RemoteError::Transport(_) | RemoteError::Server(_) | RemoteError::Uncertain => {
+                match pauses.next() {
+                    Some(pause) => tokio::time::sleep(*pause).await,
+                    None if remote.proof().connected_at.is_none() => {
+                        return Err(Lost::Stop(StepError::Remote { login: carried.login.clone(), error }));
+                    }
+                    None => return Err(Lost::Because(error.to_string())),
                 }
-                None => return Err(Lost::Because(error.to_string())),
-            },
+            }
             error => return Err(Lost::Because(error.to_string())),
         }
     }
@@ -226,7 +230,9 @@ async fn fetch_any(
 async fn fresh(remote: &Remote, carried: &Carried) -> Result<Option<Attachment>, RemoteError> {
     let item = remote.item(&carried.thread, &carried.item).await?;
     let Some(ItemContent::Rich(rich)) = item.map(|item| item.content) else { return Ok(None) };
-    Ok(rich.attachments.into_iter().nth(carried.number).filter(|fresh| !fresh.urls.is_empty()))
+    let further = rich.further.into_iter().flat_map(|thing| thing.attachments);
+    let fresh = rich.attachments.into_iter().chain(further).nth(carried.media.number);
+    Ok(fresh.filter(|fresh| !fresh.urls.is_empty()))
 }
 
 async fn upload(bridge: &Bridge, file: &Spooled, mime: &str, name: &str) -> Result<OwnedMxcUri, Lost> {
