@@ -18,6 +18,10 @@ use crate::runtime;
 
 /// Files fetched at once, by all logins together: more would only share the same line.
 static FETCHING: Semaphore = Semaphore::const_new(4);
+/// Small pictures of files and links fetched at once, likewise: they wait for no large file.
+static FETCHING_PREVIEWS: Semaphore = Semaphore::const_new(2);
+/// How long a small picture may take, waiting included: without it the message is worth as much.
+const PREVIEW_PATIENCE: Duration = Duration::from_secs(20);
 /// Files sent at once, likewise.
 static SENDING: Semaphore = Semaphore::const_new(4);
 /// How often a broadcast is repeated while Instagram still transcodes, and the pause between.
@@ -61,9 +65,27 @@ impl Remote {
     /// Fetches a file to disk.
     ///
     /// # Errors
-    /// [`RemoteError::NotFound`] when the address has expired; [`RemoteError::Impossible`] when the file is too large.
+    /// [`RemoteError::NotFound`] when the address has expired; [`RemoteError::Impossible`] when the file is too large, or
+    /// comes so slowly that it never will.
     pub async fn fetch(&self, url: &str, limit: u64, directory: &Path) -> Result<Spooled, RemoteError> {
         let _permit = FETCHING.acquire().await;
+        self.fetch_now(url, limit, directory).await
+    }
+
+    /// Fetches a small picture of something to disk. Nobody waits long for that.
+    ///
+    /// # Errors
+    /// As [`Remote::fetch`], and [`RemoteError::Impossible`] when it takes long.
+    pub async fn fetch_preview(&self, url: &str, limit: u64, directory: &Path) -> Result<Spooled, RemoteError> {
+        let fetched = async {
+            let _permit = FETCHING_PREVIEWS.acquire().await;
+            self.fetch_now(url, limit, directory).await
+        };
+        let fetched = tokio::time::timeout(PREVIEW_PATIENCE, fetched).await;
+        fetched.unwrap_or_else(|_| Err(RemoteError::Impossible("a small picture takes too long".to_owned())))
+    }
+
+    async fn fetch_now(&self, url: &str, limit: u64, directory: &Path) -> Result<Spooled, RemoteError> {
         let coming = self.inner.http.download_stream(url, limit).await.map_err(media_error)?;
         let chunks =
             try_unfold(coming, |mut coming| async move { Ok(coming.chunk().await?.map(|chunk| (chunk, coming))) });
@@ -217,7 +239,9 @@ fn media_error(error: CallError) -> RemoteError {
             RemoteError::Server(format!("the file's address answers with status {status}"))
         }
         CallError::Unavailable { .. } => RemoteError::NotFound,
-        CallError::TooLarge { .. } | CallError::ForeignHost => RemoteError::Impossible(error.to_string()),
+        CallError::TooLarge { .. } | CallError::TooSlow | CallError::ForeignHost => {
+            RemoteError::Impossible(error.to_string())
+        }
         other => other.into(),
     }
 }

@@ -18,10 +18,13 @@ use crate::lane::StepError;
 use crate::matrix::HomeserverError;
 use crate::media::{self, Looks, Picture, Spooled};
 use crate::network::{Remote, RemoteError};
+use crate::runtime;
 
 /// Pauses before fetching is tried again.
 const PAUSES: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10), Duration::from_secs(30)];
+/// How long a file that does not come is tried anew: its chat waits for it.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// Largest still picture of a video.
 const STILL_LIMIT: u64 = 2 << 20;
 
@@ -116,7 +119,8 @@ async fn link_picture(
     content: &Value,
 ) -> Result<Value, Lost> {
     let lost = |error: RemoteError| Lost::Because(error.to_string());
-    let file = fetch_any(bridge, remote, STILL_LIMIT, attachment).await.map_err(lost)?;
+    let url = attachment.urls.first().map_or("", String::as_str);
+    let file = remote.fetch_preview(url, STILL_LIMIT, bridge.media_directory()).await.map_err(lost)?;
     let Looks::Picture(mime) = media::sniff(file.head()) else {
         return Err(Lost::Because("the picture of a link is none".to_owned()));
     };
@@ -174,6 +178,8 @@ async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(S
     }
     let mut renewed = false;
     let mut pauses = PAUSES.iter();
+    let begun = runtime::now();
+    let is_late = || u128::from(runtime::now().0.saturating_sub(begun.0).unsigned_abs()) > PATIENCE.as_millis();
     loop {
         let error = match fetch_any(bridge, remote, limit, &attachment).await {
             Ok(file) => return Ok((file, attachment)),
@@ -195,7 +201,7 @@ async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(S
                 return Err(Lost::Stop(StepError::Hold("room in the temporary directory")));
             }
             RemoteError::Transport(_) | RemoteError::Server(_) | RemoteError::Uncertain => {
-                match pauses.next() {
+                match pauses.next().filter(|_| !is_late()) {
                     Some(pause) => tokio::time::sleep(*pause).await,
                     None if remote.proof().connected_at.is_none() => {
                         return Err(Lost::Stop(StepError::Remote { login: carried.login.clone(), error }));
@@ -279,7 +285,7 @@ async fn preview(
         return Ok(());
     }
     let Some(url) = &attachment.thumbnail else { return Ok(()) };
-    let still = remote.fetch(url, STILL_LIMIT, bridge.media_directory()).await;
+    let still = remote.fetch_preview(url, STILL_LIMIT, bridge.media_directory()).await;
     let Some(file) = still.ok().filter(|file| matches!(media::sniff(file.head()), Looks::Picture(_))) else {
         return Ok(());
     };
