@@ -151,3 +151,31 @@ async fn who_is_mentioned_by_name_only_is_found_in_the_chat() {
     let shown = becomes(&chat, json!({"item_type": "text", "text": text, "mentioned_entities": entities})).await;
     assert_eq!(shown[0]["m.mentions"]["user_ids"], json!([chat.world.anna.id]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_vanishes_tells_of_vanish_mode_once() {
+    let chat = Chat::start().await;
+    let world = &chat.world;
+    let told = || world.said_by(&chat.room, &world.bot()).iter().filter(|text| text.contains("switched on")).count();
+    let vanishing = |text: &str| {
+        let item = json!({"item_type": "text", "text": text, "is_shh_mode": true});
+        world.sim.send_item(world.bob.pk, &chat.thread, item.as_object().unwrap().clone()).unwrap();
+    };
+    for n in 0..5 {
+        vanishing(&format!("psst {n}"));
+    }
+    chat.settled().await;
+    assert_eq!(told(), 1);
+    let first = world.event(&chat.room, "psst 0").unwrap();
+    assert_eq!(first["content"]["dev.puppetgram.vanish_mode"], true);
+    // The chat itself knows nothing of it: nobody is told to and fro.
+    world.sim.rename_thread(world.bob.pk, &chat.thread, "Psst").unwrap();
+    chat.settled().await;
+    vanishing("psst again");
+    chat.settled().await;
+    assert_eq!(told(), 1);
+    // What the chat says is said again.
+    world.sim.set_vanish_mode(world.bob.pk, &chat.thread, true).unwrap();
+    chat.settled().await;
+    assert_eq!(told(), 2);
+}

@@ -6,7 +6,7 @@ use ruma::{EventId, OwnedUserId};
 
 use super::carry::NewPart;
 use super::media::Carried;
-use super::{Action, Heard, Outcome, Plan, Planned};
+use super::{Action, Heard, Outcome, Plan, Planned, chat};
 use crate::bridge::Bridge;
 use crate::domain::convert::to_matrix::{IncomingFacts, Media, Part, to_matrix};
 use crate::domain::event::{Aim, Item, ItemContent, ReplyTo};
@@ -53,7 +53,10 @@ pub(super) async fn prepare(
     let sender = item.sender.as_ref().map_or("", RemoteUserId::as_str);
     let digest = digest(bridge, item);
     let heard = Heard { bridge, row, login: login.clone(), portal: portal.clone() };
-    let mut plan = Plan::nothing(row);
+    // What was said earlier says nothing about now.
+    let is_live = row.origin == Origin::Instagram { reconciled: false };
+    let ruled = if item.vanishing && is_live { chat::ruled_by_message(&heard) } else { None };
+    let mut plan = ruled.unwrap_or_else(|| Plan::nothing(row));
     let events = (0..).zip(to_matrix(item, &facts)).map(|(number, Part { kind, content, media, shows })| Planned {
         request: request_id::matrix_transaction(&portal.key, &item.id, "message", sender, number),
         intent: intent.clone(),
