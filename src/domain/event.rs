@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::ids::{ClientContext, ItemId, RemoteUserId, ThreadId, Timestamp};
 
-pub use content::{Attachment, AttachmentKind, Fleeting, ItemContent, Place, Preview, Rich};
+pub use content::{Aim, Attachment, AttachmentKind, Fleeting, ItemContent, Place, Preview, RawItem, Rich};
 
 /// Something that happened in a thread.
 #[derive(Clone, PartialEq, Debug)]
@@ -93,6 +93,8 @@ pub struct Item {
     pub reply_to: Option<ReplyTo>,
     /// What it says.
     pub content: ItemContent,
+    /// The usernames of who is mentioned in the words, as they stand there.
+    pub mentioned_names: Vec<String>,
     /// Instagram's item type.
     pub kind: String,
     /// Everybody's reactions, when the item speaks of them.

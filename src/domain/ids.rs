@@ -12,9 +12,9 @@ macro_rules! text_id {
         pub struct $name(String);
 
         impl $name {
-            /// Wraps the id as the other side wrote it.
+            /// Wraps the id as the other side wrote it, without NULs: no id has any, and PostgreSQL stores none.
             pub fn new(id: impl Into<String>) -> Self {
-                Self(id.into())
+                Self(without_nul(id.into()))
             }
             /// The id as text.
             pub fn as_str(&self) -> &str {
@@ -45,6 +45,11 @@ text_id! {
     RequestId;
     /// An ordered queue of inbox rows with one worker. See [`LaneKey::incoming`] and its neighbours.
     LaneKey;
+}
+
+/// A text as PostgreSQL takes it.
+pub fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "") } else { text }
 }
 
 impl LaneKey {

@@ -319,6 +319,9 @@ pub struct Rules {
     pub vanish_mode: bool,
     /// New members have to be let in by an admin.
     pub approval_required: bool,
+    /// That vanish mode is on was told because of a message that vanishes, and not by the chat: once is enough until the
+    /// chat itself says it.
+    pub vanish_mode_by_message: bool,
 }
 
 impl Portal {

@@ -1,6 +1,6 @@
 //! Ids of outgoing requests, computed from what came in: doing a thing twice gives the same id twice.
 //!
-//! The functions are tagged `v1` and have test vectors. Never change them silently: a row that was being sent
+//! The functions are tagged `v1`, and each has a recorded value in the tests. Never change them silently: a row that was being sent
 //! while the bridge was upgraded would be sent again under another id.
 
 use data_encoding::BASE32_NOPAD;
@@ -32,9 +32,10 @@ pub fn row_transaction(dedup_key: &str, kind: &str, part: usize) -> RequestId {
 }
 
 /// Names what an item says without telling it: equal for equal words, keyed against guessing.
-pub fn digest_of_content(key: &[u8], words: &str) -> String {
+pub fn digest_of_content(key: &[u8], words: &[String]) -> String {
     let key = data_encoding::HEXLOWER.encode(key);
-    BASE32_NOPAD.encode(&digest(&["v1", "content", &key, words])[..10]).to_ascii_lowercase()
+    let fields: Vec<&str> = ["v1", "content", &key].into_iter().chain(words.iter().map(String::as_str)).collect();
+    BASE32_NOPAD.encode(&digest(&fields)[..10]).to_ascii_lowercase()
 }
 
 /// Instagram's client context for one item made from a Matrix event: milliseconds in the upper bits, as the app does
@@ -100,6 +101,31 @@ mod tests {
         let item = ItemId::new("30076213210116812312341061613568001");
         let id = matrix_transaction(&portal(Some("12345678901")), &item, "message", "222333444", 0);
         assert_eq!(id.as_str(), "tdst2zeudesh3nqnft54fpjdxpg42pjz");
+    }
+
+    #[test]
+    fn all_other_ids_are_the_recorded_ones() {
+        let at = Timestamp(1_767_225_600_123);
+        let context = client_context(event_id!("$abc"), at, 1);
+        assert_eq!(context.as_str(), "7412281403499223887");
+        let (named_at, name) = upload_identity(&context);
+        assert_eq!(
+            (named_at, data_encoding::HEXLOWER.encode(&name).as_str()),
+            (at, "68bff9bc828929e005435c8a6e746fdf")
+        );
+        assert_eq!(fresh_client_context(at).as_str(), "7412281403498299392");
+        assert_eq!(row_transaction("1/add/2", "edit", 3).as_str(), "67zchbzm6vugxwxeuoxmm7vy7foxcmtx");
+        assert_eq!(notice_transaction("1/add/2", "refused").as_str(), "b3dor73phf7yoiqowuvwi7zlqw7rzc6f");
+        let key = [7; 32];
+        assert_eq!(alias_localpart("instagram_", &key, &portal(Some("1"))), "instagram_4vemzcvtknrwmh3nemeppjha");
+        assert_eq!(alias_localpart("instagram_", &key, &portal(None)), "instagram_jroqyx2p6urnrb5ifh4lleei");
+        assert_eq!(digest_of_content(&key, &["text".to_owned(), "hi".to_owned()]), "mqgq5td7xf55benr");
+    }
+
+    #[test]
+    fn where_one_field_ends_counts() {
+        let digest = |words: [&str; 2]| digest_of_content(b"key", &words.map(str::to_owned));
+        assert_ne!(digest(["ab", "c"]), digest(["a", "bc"]));
     }
 
     #[test]

@@ -2,15 +2,16 @@
 
 mod content;
 
-use instagram::item::Item as WireItem;
+use instagram::item::{Item as WireItem, Media};
 use instagram::sync::{Change, Op, Patch, Target};
 use instagram::thread::{Image, Thread as WireThread, User as WireUser};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{
-    Item, ItemContent, ItemReaction, Picture, RemoteEvent, RemoteEventKind, RemoteThread, RemoteUser, ReplyTo,
+    Attachment, AttachmentKind, Item, ItemReaction, Picture, RemoteEvent, RemoteEventKind, RemoteThread, RemoteUser,
+    ReplyTo,
 };
-use crate::domain::ids::{ClientContext, ItemId, LaneKey, LoginId, RemoteUserId, ThreadId, Timestamp};
+use crate::domain::ids::{ClientContext, ItemId, LaneKey, LoginId, RemoteUserId, ThreadId, Timestamp, without_nul};
 use crate::domain::record::{Echo, NewRow, Origin};
 
 /// Our own path for the end of a piece of history.
@@ -220,7 +221,7 @@ fn thread_of(patch: &Patch) -> Option<ThreadId> {
 
 /// An emoji as the database takes it: PostgreSQL stores no NUL.
 fn plain_emoji(emoji: &str) -> String {
-    emoji.replace('\0', "").chars().take(64).collect()
+    without_nul(emoji.to_owned()).chars().take(64).collect()
 }
 
 pub(super) fn to_item(item: &WireItem) -> Item {
@@ -234,7 +235,8 @@ pub(super) fn to_item(item: &WireItem) -> Item {
             client_context: quoted.client_context.as_ref().map(ClientContext::new),
         }),
         content: content::of(item),
-        kind: item.item_type.clone(),
+        mentioned_names: item.mentioned_names(),
+        kind: without_nul(item.item_type.clone()),
         reactions: item.reactions.as_ref().map(|reactions| reactions.iter().map(to_reaction).collect()),
         vanishing: item.vanish_mode,
     }
@@ -255,7 +257,7 @@ pub(super) fn to_thread(thread: &WireThread) -> RemoteThread {
         id: ThreadId::new(&thread.thread_id),
         is_group: thread.is_group(),
         pending: thread.pending,
-        title: thread.title.clone().filter(|title| thread.named && !title.is_empty()),
+        title: thread.title.clone().map(without_nul).filter(|title| thread.named && !title.is_empty()),
         users: thread.users.iter().map(to_user).collect(),
         image: thread.image.as_ref().map(to_picture),
         items,
@@ -274,7 +276,7 @@ pub(super) fn to_thread(thread: &WireThread) -> RemoteThread {
 
 /// A name as the database takes it: PostgreSQL stores no NUL.
 fn to_nickname((id, name): &(String, String)) -> (RemoteUserId, String) {
-    (RemoteUserId::new(id.replace('\0', "")), name.replace('\0', "").chars().take(200).collect())
+    (RemoteUserId::new(id), without_nul(name.clone()).chars().take(200).collect())
 }
 
 /// A thread is unread because of its last item, or because the account says so after reading that.
@@ -287,24 +289,45 @@ fn marked_unread(thread: &WireThread) -> Option<bool> {
 }
 
 fn to_picture(image: &Image) -> Picture {
-    Picture { id: image.id.clone().unwrap_or_default(), url: image.url.clone() }
+    Picture { id: without_nul(image.id.clone().unwrap_or_default()), url: image.url.clone() }
 }
 
 pub(super) fn to_user(user: &WireUser) -> RemoteUser {
     let picture = user.picture_key().zip(user.profile_pic_url.as_ref());
     RemoteUser {
         id: RemoteUserId::new(&user.pk),
-        username: user.username.clone(),
-        full_name: user.full_name.clone(),
-        picture: picture.map(|(id, url)| Picture { id: id.to_owned(), url: url.clone() }),
+        username: without_nul(user.username.clone()),
+        full_name: without_nul(user.full_name.clone()),
+        picture: picture.map(|(id, url)| Picture { id: without_nul(id.to_owned()), url: url.clone() }),
     }
 }
 
-/// The address of the video in a media object.
-pub(super) fn clip_url(media: &str) -> Option<String> {
-    let item = format!(r#"{{"item_id":"0","item_type":"clip","clip":{{"clip":{media}}}}}"#);
-    match to_item(&WireItem::decode(&item)?).content {
-        ItemContent::Rich(rich) => rich.attachments.into_iter().next()?.urls.into_iter().next(),
-        _ => None,
+/// The video of a reel, from its media object.
+pub(super) fn clip(media: &str) -> Option<Attachment> {
+    let video = content::attachment(&Media::decode(media)?);
+    (video.kind == AttachmentKind::Video && !video.urls.is_empty()).then_some(video)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_nul_comes_through_to_the_database() {
+        let item = r#"{"item_id":"1","user_id":"7\u0000","item_type":"te\u0000xt","client_context":"9\u0000",
+            "timestamp":1,"text":"a\u0000b","replied_to_message":{"item_id":"3\u0000","client_context":"4\u0000"},
+            "reactions":{"emojis":[{"sender_id":"5\u0000","emoji":"\u0000x"}]}}"#;
+        let patch =
+            Patch { op: Op::Add, path: "/direct_v2/threads/8/items/1".to_owned(), value: Some(item.to_owned()) };
+        let (login, event) = decode(&payload(&LoginId::new("6\0"), patch, None)).unwrap();
+        let RemoteEventKind::Message(item) = &event.kind else { panic!("{event:?}") };
+        let reaction = &item.reactions.as_ref().unwrap()[0];
+        let reply = item.reply_to.as_ref().unwrap();
+        let ids =
+            [login.as_str(), event.thread.as_str(), item.id.as_str(), reply.item.as_str(), reaction.sender.as_str()];
+        assert_eq!(ids, ["6", "8", "1", "3", "5"]);
+        let contexts = [&item.client_context, &reply.client_context].map(|one| one.as_ref().unwrap().as_str());
+        assert_eq!(contexts, ["9", "4"]);
+        assert_eq!((item.kind.as_str(), reaction.emoji.as_str()), ("text", "x"));
     }
 }

@@ -88,6 +88,10 @@ async fn prepare(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[Plan]) -> Resu
         RemoteEventKind::Message(item) => {
             let needed = item.reply_to.as_ref().map(|to| &to.item);
             let planned: HashSet<&ItemId> = earlier.iter().flat_map(Plan::items).collect();
+            // A room is told of its rules once.
+            if item.vanishing && earlier.iter().any(Plan::changes_rules) {
+                return Ok(None);
+            }
             if planned.contains(&item.id) || needed.is_some_and(|needed| planned.contains(needed)) {
                 return Ok(None);
             }

@@ -189,6 +189,7 @@ pub(super) async fn create(
     portal.rules = Rules {
         vanish_mode: thread.vanish_mode == Some(true),
         approval_required: thread.approval_required == Some(true),
+        vanish_mode_by_message: false,
     };
     if portal.rules.vanish_mode {
         let content = json!({"msgtype": "m.notice", "body": VANISH_MODE_ON, "m.mentions": {}});

@@ -67,6 +67,7 @@ pub(super) fn portal(row: PortalRow) -> Result<Portal, StoreError> {
         rules: Rules {
             vanish_mode: rules.split(' ').any(|rule| rule == VANISH_MODE),
             approval_required: rules.split(' ').any(|rule| rule == APPROVAL_REQUIRED),
+            vanish_mode_by_message: rules.split(' ').any(|rule| rule == VANISH_MODE_BY_MESSAGE),
         },
     })
 }
@@ -203,9 +204,14 @@ pub(super) fn nicknames_text(nicknames: &BTreeMap<RemoteUserId, String>) -> Stri
 /// Words of the `rules` column, separated by spaces.
 const VANISH_MODE: &str = "vanish_mode";
 const APPROVAL_REQUIRED: &str = "approval_required";
+const VANISH_MODE_BY_MESSAGE: &str = "vanish_mode_by_message";
 
 pub(super) fn rules_text(rules: Rules) -> String {
-    let words = [(rules.vanish_mode, VANISH_MODE), (rules.approval_required, APPROVAL_REQUIRED)];
+    let words = [
+        (rules.vanish_mode, VANISH_MODE),
+        (rules.approval_required, APPROVAL_REQUIRED),
+        (rules.vanish_mode_by_message, VANISH_MODE_BY_MESSAGE),
+    ];
     let words: Vec<&str> = words.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word).collect();
     words.join(" ")
 }

@@ -24,6 +24,7 @@ mod puppets;
 mod refusals;
 mod replaced;
 mod requests;
+mod shared;
 mod text;
 mod unsettled;
 #[expect(dead_code, reason = "the crash tests use the rest")]

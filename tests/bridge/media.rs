@@ -268,6 +268,7 @@ async fn a_file_that_drips_comes_and_one_that_takes_for_ever_is_given_up() {
         chat.world.sim.spoil_media(&url, MediaFault::Slow { bytes, every_ms: 100 }, u32::MAX).unwrap();
         let event = chat.shown(chat.photo(&url)).await;
         assert_eq!(event["content"]["msgtype"], expected, "{bytes} bytes at a time");
+        assert_eq!(chat.world.sim.media_details(&url).unwrap().requests, 1, "what takes too long is tried once");
     }
 }
 

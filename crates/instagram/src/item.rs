@@ -12,8 +12,9 @@ use std::fmt;
 
 use crate::number::Object;
 
+use address::is_username;
 pub use address::shortcode;
-pub use content::{CallAction, Content, LinkPreview, Media, MediaKind, Picture, Share, ShareKind, ViewMode};
+pub use content::{CallAction, Card, Content, LinkPreview, Media, MediaKind, Picture, Share, ShareKind, ViewMode};
 
 /// The heart that a like is, when the item does not say.
 pub const HEART: &str = "❤️";
@@ -186,6 +187,18 @@ impl Item {
         }
     }
 
+    /// The names of who is mentioned, as they stand in the text: for items that say where, but not whose ids.
+    pub fn mentioned_names(&self) -> Vec<String> {
+        let text: Vec<u16> = self.body().or(self.text.as_deref()).unwrap_or_default().encode_utf16().collect();
+        let name = |mention: &Mention| {
+            let start = usize::try_from(mention.offset).ok()?;
+            let end = start.checked_add(usize::try_from(mention.length).ok()?)?;
+            let name = String::from_utf16(text.get(start..end)?).ok()?;
+            name.strip_prefix('@').filter(|name| is_username(name)).map(str::to_owned)
+        };
+        self.mentions.iter().filter_map(name).collect()
+    }
+
     /// Every idempotency key that may name this send: a link carries a second one.
     pub fn client_contexts(&self) -> Vec<&str> {
         let link = self.link.as_ref().and_then(|link| link.client_context.as_deref());
@@ -328,6 +341,16 @@ mod tests {
         assert_eq!(item.mentions, [Mention { fbid: "2".to_owned(), offset: 0, length: 3 }]);
         assert_eq!(item.mentioned_user_ids, ["4", "5"]);
         assert_eq!((item.is_sent_by_viewer, item.hidden), (None, false));
+    }
+
+    #[test]
+    fn who_is_mentioned_is_named_by_the_text() {
+        let item = Item::decode(
+            r#"{"item_id":1,"item_type":"text","text":"🌊 @bob and @carol.c!","mentioned_entities":[{"fbid":1,"offset":3,
+            "length":4},{"fbid":2,"offset":12,"length":8},{"fbid":3,"offset":0,"length":2},{"fbid":4,"offset":18,"length":99},
+            {"fbid":5,"offset":-1,"length":2}]}"#,
+        );
+        assert_eq!(item.unwrap().mentioned_names(), ["bob", "carol.c"]);
     }
 
     #[test]

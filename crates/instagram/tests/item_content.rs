@@ -4,7 +4,7 @@
 //! `fixtures/items.json` holds what is expected of both, spelt out line by line by `spell`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may end a test")]
 
-use instagram::item::{CallAction, Content, Item, Media, Picture, Share};
+use instagram::item::{CallAction, Card, Content, Item, Media, Picture, Share};
 use serde_json::Value as Json;
 
 fn read(file: &str) -> Json {
@@ -71,10 +71,20 @@ fn spell_share(share: &Share) -> Vec<String> {
         ("reaction", &share.reaction),
         ("note", &share.note),
         ("clip", &share.clip_id),
+        ("mentions", &share.mentioned),
+        ("tags", &share.tagged),
     ];
     let mut lines = vec![format!("Share: {:?}{}", share.kind, if share.expired { ", expired" } else { "" })];
     lines.extend(fields.into_iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}: {value}"))));
     lines.extend(share.media.iter().flat_map(spell_media));
+    for Card { summary, title, caption, link, media, clip_id } in &share.further {
+        lines.push(format!("and {summary}"));
+        let fields = [("title", title), ("caption", caption), ("link", link), ("clip", clip_id)];
+        let said =
+            fields.into_iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}: {value}")));
+        lines.extend(said);
+        lines.extend(media.iter().flat_map(spell_media));
+    }
     lines
 }
 

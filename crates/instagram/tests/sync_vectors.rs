@@ -211,7 +211,7 @@ fn every_kind_of_item_says_what_it_is_and_where_to_see_it() {
         ("xma_clip", "a reel by @bob", Some("bob caption"), reel),
         ("xma_story_share", "a story by @bob", Some("bob caption"), story),
         ("xma_reel_share_reply", "a reply to a story", Some("nice story"), post),
-        ("xma_reel_mention", "a story by @bob that mentions you", Some("bob caption"), post),
+        ("xma_reel_mention", "a story by @bob", Some("bob caption"), post),
         ("generic_xma_note_reply", "a reply to a note by @bob", Some("my reply"), None),
         ("xma_profile", "the profile of @carol", None, Some("https://www.instagram.com/carol/")),
         ("avatar_sticker", "a sticker", None, None),

@@ -5,7 +5,7 @@ mod rich;
 use ruma::{EventId, OwnedEventId, OwnedUserId};
 use serde_json::{Value, json};
 
-pub use rich::add_loop_hints;
+pub use rich::{add_loop_hints, info};
 
 use super::split::{json_cost, split};
 use crate::domain::event::{Attachment, AttachmentKind, Item, ItemContent, Place, Preview};
@@ -14,7 +14,10 @@ use crate::domain::record::Shows;
 /// Bytes of JSON one part of a text may take. An event may have 65,536 in all, signatures and our own fields included.
 const TEXT_BUDGET: usize = 48_000;
 
-/// The key under which a notice keeps an item that could not be shown.
+/// Bytes of JSON that an item kept as it came may take.
+const RAW_BUDGET: usize = 16_000;
+
+/// The key under which an event keeps an item that could not be shown, or not for certain in full.
 pub const RAW_ITEM_KEY: &str = "dev.puppetgram.item";
 
 /// What has to be known besides the item.
@@ -28,6 +31,8 @@ pub struct IncomingFacts {
     pub thread_link: String,
     /// What becomes of media that disappear.
     pub fleeting: FleetingPolicy,
+    /// What whom a shared thing is about is called: "you", "@bob".
+    pub aimed_at: Option<String>,
 }
 
 /// What becomes of media that disappear on Instagram.
@@ -61,6 +66,8 @@ pub struct Part {
 pub struct Media {
     /// Where it is.
     pub attachment: Attachment,
+    /// Its position among the attachments of the item.
+    pub number: usize,
     /// The video of a shared reel has to be asked for under this id.
     pub clip_id: Option<String>,
     /// The content to be sent when the media cannot be had; without one it is sent as it is.
@@ -125,6 +132,8 @@ pub fn replacement(content: &Value, event: &EventId) -> Value {
     if let Some(body) = edit["body"].as_str() {
         edit["body"] = Value::from(format!("* {body}"));
     }
+    // Here stands only whom the edit mentions anew; whom it mentions in all stands inside.
+    edit["m.mentions"] = json!({});
     edit["m.new_content"] = fresh;
     edit["m.relates_to"] = json!({"rel_type": "m.replace", "event_id": event});
     edit
@@ -171,6 +180,7 @@ fn text_parts(text: &str, preview: Option<&Preview>, facts: &IncomingFacts) -> V
         first["com.beeper.linkpreviews"] = json!([shown]);
         *media = image.as_ref().map(|url| Media {
             attachment: Attachment { kind: AttachmentKind::Preview, urls: vec![url.clone()], ..Attachment::default() },
+            number: 0,
             clip_id: None,
             fallback: Value::Null,
             fleeting: false,
@@ -205,11 +215,21 @@ fn unsupported(item_type: &str, summary: &str, text: Option<&str>, raw: Option<&
     body.push_str("\nOpen it on Instagram: ");
     body.push_str(&facts.thread_link);
     let mut content = json!({"msgtype": "m.notice", "body": body, "m.mentions": {}});
-    content[RAW_ITEM_KEY] = match raw {
-        Some(raw) => json!({"item_type": item_type, "raw": raw}),
-        None => json!({"item_type": item_type}),
-    };
+    content[RAW_ITEM_KEY] = raw_item(item_type, raw);
     content
+}
+
+/// An item as it came, as far as there is room for it.
+fn raw_item(item_type: &str, raw: Option<&str>) -> Value {
+    let mut kept = json!({"item_type": item_type.chars().take(100).collect::<String>()});
+    if let Some(raw) = raw {
+        let fits = split(raw, RAW_BUDGET, json_cost)[0];
+        kept["raw"] = Value::from(fits);
+        if fits.len() < raw.len() {
+            kept["truncated"] = Value::from(true);
+        }
+    }
+    kept
 }
 
 fn add_reply(content: &mut Value, facts: &IncomingFacts) {

@@ -35,7 +35,7 @@ pub enum ItemContent {
         summary: String,
         /// The best text or link that came with it.
         text: Option<String>,
-        /// The raw item, size-capped JSON.
+        /// The raw item, JSON.
         raw: Option<String>,
     },
     /// Instagram's own line about the group ("Bob named the group Friends."), or nothing worth showing.
@@ -64,6 +64,8 @@ pub struct Rich {
     pub is_shared: bool,
     /// Instagram's own line about it, where that says more than the summary.
     pub explanation: Option<String>,
+    /// Whom the shared thing is about.
+    pub aim: Option<Aim>,
     /// Heading of the shared thing.
     pub title: Option<String>,
     /// Words of the author of the shared thing.
@@ -72,16 +74,54 @@ pub struct Rich {
     pub link: Option<String>,
     /// What the sender wrote beside it.
     pub text: Option<String>,
+    /// Users mentioned in that.
+    pub mentions: Vec<RemoteUserId>,
     /// The emoji, when the item is a reaction to a story.
     pub reaction: Option<String>,
     /// Photos, videos and sounds, in order.
     pub attachments: Vec<Attachment>,
     /// Instagram does not hand out any more what is shared.
     pub is_gone: bool,
+    /// It is news of something rather than a thing to look at: a live video, a vote.
+    pub is_news: bool,
     /// Set on what disappears: how often it may be seen.
     pub fleeting: Option<Fleeting>,
     /// The video of a shared reel has to be asked for under this id.
     pub clip_id: Option<String>,
+    /// Further things shared by the same item, with words and links of their own.
+    pub further: Vec<Rich>,
+    /// Set on a kind not seen before: what is understood of it may not be all.
+    pub raw: Option<RawItem>,
+}
+
+/// Whom a shared thing is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Aim {
+    /// It mentions this user.
+    Mentions(RemoteUserId),
+    /// It tags this user.
+    Tags(RemoteUserId),
+    /// As Instagram says it to the one who hears of it.
+    Said(String),
+}
+
+impl Aim {
+    /// Who it is, as far as that is known.
+    pub fn user(&self) -> Option<&RemoteUserId> {
+        match self {
+            Self::Mentions(user) | Self::Tags(user) => Some(user),
+            Self::Said(_) => None,
+        }
+    }
+}
+
+/// An item of an unknown kind as it came.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RawItem {
+    /// Instagram's `item_type`.
+    pub item_type: String,
+    /// JSON.
+    pub json: String,
 }
 
 /// How often something that disappears may be seen.
@@ -156,19 +196,25 @@ impl std::fmt::Debug for Attachment {
 }
 
 impl ItemContent {
-    /// All that makes this content differ from another, as one text. Addresses of media do not count: they are signed
+    /// All that makes this content differ from another, field by field. Addresses of media do not count: they are signed
     /// anew every time.
-    pub fn words(&self) -> String {
-        match self {
-            Self::Text { text, .. } => format!("text {text}"),
-            Self::Rich(rich) => rich.words(),
-            Self::Location(place) => format!("place {:?} {:?} {:?}", place.name, place.address, place.coordinates),
-            Self::Notice { line, .. } | Self::Withheld(line) => format!("notice {line}"),
-            Self::Unsupported { item_type, summary, text, .. } => {
-                format!("other {item_type} {summary} {}", text.as_deref().unwrap_or_default())
+    ///
+    /// The digests of what was bridged are made of it: other fields for the same content make every old item look edited.
+    pub fn words(&self) -> Vec<String> {
+        let fields: Vec<&str> = match self {
+            Self::Text { text, .. } => vec!["text", text],
+            Self::Rich(rich) => return rich.words(),
+            Self::Location(place) => {
+                let (latitude, longitude) = place.coordinates.unzip();
+                let degrees = |degrees: Option<f64>| degrees.map(|degrees| degrees.to_string()).unwrap_or_default();
+                let fields = ["place", said(&place.name), said(&place.address)].map(str::to_owned);
+                return fields.into_iter().chain([degrees(latitude), degrees(longitude)]).collect();
             }
-            Self::Admin(line) => format!("admin {}", line.as_deref().unwrap_or_default()),
-        }
+            Self::Notice { line, .. } | Self::Withheld(line) => vec!["notice", line],
+            Self::Unsupported { item_type, summary, text, .. } => vec!["other", item_type, summary, said(text)],
+            Self::Admin(line) => vec!["admin", said(line)],
+        };
+        fields.into_iter().map(str::to_owned).collect()
     }
 
     /// It says nothing of what it once was: it never takes the place of what is known already.
@@ -184,9 +230,75 @@ impl ItemContent {
 }
 
 impl Rich {
-    fn words(&self) -> String {
-        let Self { summary, title, caption, link, text, reaction, attachments, .. } = self;
-        let kinds: Vec<_> = attachments.iter().map(|one| (one.kind, &one.id)).collect();
-        format!("rich {summary} {title:?} {caption:?} {link:?} {text:?} {reaction:?} {kinds:?}")
+    fn words(&self) -> Vec<String> {
+        let Self { summary, title, caption, link, text, reaction, attachments, further, .. } = self;
+        let own = ["rich", summary, said(title), said(caption), said(link), said(text), said(reaction)];
+        let files = attachments.iter().flat_map(|one| [one.kind.name(), said(&one.id)]);
+        let mut fields: Vec<String> = own.into_iter().chain(files).map(str::to_owned).collect();
+        fields.extend(further.iter().flat_map(Self::words));
+        fields
+    }
+}
+
+fn said(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or_default()
+}
+
+impl AttachmentKind {
+    /// Its name in digests.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Photo => "photo",
+            Self::Video => "video",
+            Self::Voice => "voice",
+            Self::Animated => "animated",
+            Self::Sticker => "sticker",
+            Self::Preview => "preview",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is recorded here is in databases: a change makes old items look edited.
+    #[test]
+    fn the_words_of_a_content_are_the_recorded_ones() {
+        let text = |text: &str| Some(text.to_owned());
+        let attachment = Attachment { kind: AttachmentKind::Video, id: text("27_1"), ..Attachment::default() };
+        let card = Rich { summary: "a post".to_owned(), link: text("https://b.example/"), ..Rich::default() };
+        let rich = Rich {
+            summary: "a reel by @bob".to_owned(),
+            title: text("Lake"),
+            caption: text("\"day\" 1"),
+            text: text("look"),
+            attachments: vec![attachment, Attachment::default()],
+            further: vec![card],
+            ..Rich::default()
+        };
+        let place = Place { name: text("London"), coordinates: Some((51.5141, -0.1094)), ..Place::default() };
+        let unknown = ItemContent::Unsupported {
+            item_type: "hologram".to_owned(),
+            summary: "a message of an unknown kind".to_owned(),
+            text: None,
+            raw: text("{}"),
+        };
+        let of = |content: ItemContent| content.words().join("|");
+        assert_eq!(of(ItemContent::Text { text: "hi".to_owned(), mentions: Vec::new(), preview: None }), "text|hi");
+        let words = "rich|a reel by @bob|Lake|\"day\" 1||look||video|27_1|photo||rich|a post|||https://b.example/||";
+        assert_eq!(of(ItemContent::Rich(Box::new(rich))), words);
+        assert_eq!(of(ItemContent::Location(Box::new(place))), "place|London||51.5141|-0.1094");
+        assert_eq!(of(ItemContent::Notice { line: "a call".to_owned(), in_app: true }), "notice|a call");
+        assert_eq!(of(ItemContent::Withheld("gone".to_owned())), "notice|gone");
+        assert_eq!(of(unknown), "other|hologram|a message of an unknown kind|");
+        assert_eq!(of(ItemContent::Admin(text("Bob left"))), "admin|Bob left");
+    }
+
+    #[test]
+    fn every_kind_of_attachment_has_a_name_of_its_own() {
+        use AttachmentKind::{Animated, Photo, Preview, Sticker, Video, Voice};
+        let names = [Photo, Video, Voice, Animated, Sticker, Preview].map(AttachmentKind::name);
+        assert_eq!(names, ["photo", "video", "voice", "animated", "sticker", "preview"]);
     }
 }

@@ -1,19 +1,16 @@
 //! What an item says, from Instagram's kinds to the bridge's few.
 
-use instagram::item::{CallAction, Content, Item as WireItem, Media, MediaKind, Share, ViewMode};
+use instagram::item::{CallAction, Card, Content, Item as WireItem, Media, MediaKind, Share, ShareKind, ViewMode};
 
-use crate::domain::event::{Attachment, AttachmentKind, Fleeting, ItemContent, Place, Preview, Rich};
+use crate::domain::event::{Aim, Attachment, AttachmentKind, Fleeting, ItemContent, Place, Preview, RawItem, Rich};
 use crate::domain::ids::RemoteUserId;
-
-/// Raw items larger than this are not kept in an event.
-const RAW_LIMIT: usize = 16_000;
 
 /// The content of an item. Nothing is ever lost: what is not understood says what it was, and keeps its raw form.
 pub(super) fn of(item: &WireItem) -> ItemContent {
     match item.content() {
         Content::Text { text, preview } => ItemContent::Text {
             text,
-            mentions: item.mentioned_user_ids.iter().map(RemoteUserId::new).collect(),
+            mentions: mentioned(item),
             preview: preview.map(|link| Preview {
                 url: link.url,
                 title: link.title,
@@ -25,11 +22,15 @@ pub(super) fn of(item: &WireItem) -> ItemContent {
         Content::Media(media) if media.iter().any(|one| one.url.is_some()) => rich(Rich {
             summary: item.summary(),
             text: item.text.clone().filter(|text| !text.is_empty()),
+            mentions: mentioned(item),
             attachments: media.iter().map(attachment).collect(),
+            raw: raw_of_unknown(item),
             ..Rich::default()
         }),
         Content::Disappearing { view_mode, media, .. } => rich(Rich {
             summary: item.summary(),
+            text: item.text.clone().filter(|text| !text.is_empty()),
+            mentions: mentioned(item),
             fleeting: match (&media, view_mode) {
                 (None, _) => Some(Fleeting::Gone),
                 (Some(_), ViewMode::Permanent) => None,
@@ -59,9 +60,13 @@ pub(super) fn of(item: &WireItem) -> ItemContent {
             item_type: item.item_type.clone(),
             summary: item.summary(),
             text: item.best_text().into_iter().chain(item.best_link()).reduce(|text, link| format!("{text}\n{link}")),
-            raw: item.raw.clone().filter(|raw| raw.len() <= RAW_LIMIT),
+            raw: item.raw.clone(),
         },
     }
+}
+
+fn mentioned(item: &WireItem) -> Vec<RemoteUserId> {
+    item.mentioned_user_ids.iter().map(RemoteUserId::new).collect()
 }
 
 fn rich(rich: Rich) -> ItemContent {
@@ -70,24 +75,45 @@ fn rich(rich: Rich) -> ItemContent {
 
 fn shared(item: &WireItem, share: Share) -> ItemContent {
     let Share { author, title, caption, link, explanation, text, reaction, media, expired, clip_id, note, .. } = share;
+    let is_mention = share.kind == ShareKind::StoryMention;
+    let of_user = |id: Option<String>, aim: fn(RemoteUserId) -> Aim| id.map(|id| aim(RemoteUserId::new(id)));
+    let aim = of_user(share.mentioned, Aim::Mentions).or(of_user(share.tagged, Aim::Tags));
     rich(Rich {
         summary: item.summary(),
         is_shared: true,
+        aim: aim.or_else(|| explanation.clone().filter(|_| is_mention).map(Aim::Said)),
         // With an author the summary says more.
-        explanation: explanation.filter(|_| author.is_none()),
+        explanation: explanation.filter(|_| author.is_none() && !is_mention),
         title,
         caption: caption.or(note),
         link,
         text,
+        mentions: mentioned(item),
         reaction,
         attachments: media.iter().filter(|one| one.url.is_some() || clip_id.is_some()).map(attachment).collect(),
         is_gone: expired,
+        is_news: matches!(share.kind, ShareKind::Live | ShareKind::Guide)
+            || matches!(item.item_type.as_str(), "poll_vote" | "ar_effect"),
         fleeting: None,
         clip_id,
+        further: share.further.into_iter().map(card).collect(),
+        raw: raw_of_unknown(item),
     })
 }
 
-fn attachment(media: &Media) -> Attachment {
+fn card(card: Card) -> Rich {
+    let Card { summary, title, caption, link, media, clip_id } = card;
+    let attachments = media.iter().filter(|one| one.url.is_some() || clip_id.is_some()).map(attachment).collect();
+    Rich { summary, is_shared: true, title, caption, link, attachments, clip_id, ..Rich::default() }
+}
+
+/// What is understood of a kind not seen before may not be all.
+fn raw_of_unknown(item: &WireItem) -> Option<RawItem> {
+    let json = item.raw.clone().filter(|_| !item.has_known_kind())?;
+    Some(RawItem { item_type: item.item_type.clone(), json })
+}
+
+pub(super) fn attachment(media: &Media) -> Attachment {
     Attachment {
         kind: match media.kind {
             MediaKind::Photo => AttachmentKind::Photo,

@@ -9,7 +9,7 @@ use instagram::client::http::{CallError, Upload, UploadKind};
 use tokio::sync::Semaphore;
 
 use super::{Remote, RemoteError, decode};
-use crate::domain::event::{Item, ReplyTo};
+use crate::domain::event::{Attachment, Item, ReplyTo};
 use crate::domain::ids::{ClientContext, ItemId, ThreadId};
 use crate::domain::request_id;
 use crate::failpoint;
@@ -18,12 +18,16 @@ use crate::runtime;
 
 /// Files fetched at once, by all logins together: more would only share the same line.
 static FETCHING: Semaphore = Semaphore::const_new(4);
+/// Small pictures of files and links fetched at once, likewise: they wait for no large file.
+static FETCHING_PREVIEWS: Semaphore = Semaphore::const_new(2);
+/// How long a small picture may take, waiting included: without it the message is worth as much.
+const PREVIEW_PATIENCE: Duration = Duration::from_secs(20);
 /// Files sent at once, likewise.
 static SENDING: Semaphore = Semaphore::const_new(4);
 /// How often a broadcast is repeated while Instagram still transcodes, and the pause between.
 const TRANSCODING: (u32, Duration) = (4, Duration::from_secs(5));
-/// Pages of a thread that are searched for an item.
-const SEARCH_DEPTH: usize = 3;
+/// Pages of a thread that are searched for an item: some 200 messages.
+const SEARCH_DEPTH: usize = 10;
 
 /// A file to be sent.
 #[derive(Debug)]
@@ -61,9 +65,27 @@ impl Remote {
     /// Fetches a file to disk.
     ///
     /// # Errors
-    /// [`RemoteError::NotFound`] when the address has expired; [`RemoteError::Impossible`] when the file is too large.
+    /// [`RemoteError::NotFound`] when the address has expired; [`RemoteError::Impossible`] when the file is too large, or
+    /// comes so slowly that it never will.
     pub async fn fetch(&self, url: &str, limit: u64, directory: &Path) -> Result<Spooled, RemoteError> {
         let _permit = FETCHING.acquire().await;
+        self.fetch_now(url, limit, directory).await
+    }
+
+    /// Fetches a small picture of something to disk. Nobody waits long for that.
+    ///
+    /// # Errors
+    /// As [`Remote::fetch`], and [`RemoteError::Impossible`] when it takes long.
+    pub async fn fetch_preview(&self, url: &str, limit: u64, directory: &Path) -> Result<Spooled, RemoteError> {
+        let fetched = async {
+            let _permit = FETCHING_PREVIEWS.acquire().await;
+            self.fetch_now(url, limit, directory).await
+        };
+        let fetched = tokio::time::timeout(PREVIEW_PATIENCE, fetched).await;
+        fetched.unwrap_or_else(|_| Err(RemoteError::Impossible("a small picture takes too long".to_owned())))
+    }
+
+    async fn fetch_now(&self, url: &str, limit: u64, directory: &Path) -> Result<Spooled, RemoteError> {
         let coming = self.inner.http.download_stream(url, limit).await.map_err(media_error)?;
         let chunks =
             try_unfold(coming, |mut coming| async move { Ok(coming.chunk().await?.map(|chunk| (chunk, coming))) });
@@ -91,10 +113,10 @@ impl Remote {
         Ok(None)
     }
 
-    /// Asks for the address of the video of a shared reel.
-    pub async fn clip_url(&self, clip_id: &str) -> Result<Option<String>, RemoteError> {
+    /// Asks for the video of a shared reel. None when there is none in the answer.
+    pub async fn clip(&self, clip_id: &str) -> Result<Option<Attachment>, RemoteError> {
         let media = self.call(api::ClipItem { clips_media_id: clip_id.to_owned() }).await?;
-        Ok(decode::clip_url(&media))
+        Ok(decode::clip(&media))
     }
 
     /// Sends a file to a thread. The upload goes on where an earlier one of the same message broke off, as far as
@@ -229,7 +251,9 @@ fn media_error(error: CallError) -> RemoteError {
             RemoteError::Server(format!("the file's address answers with status {status}"))
         }
         CallError::Unavailable { .. } => RemoteError::NotFound,
-        CallError::TooLarge { .. } | CallError::ForeignHost => RemoteError::Impossible(error.to_string()),
+        CallError::TooLarge { .. } | CallError::TooSlow | CallError::ForeignHost => {
+            RemoteError::Impossible(error.to_string())
+        }
         other => other.into(),
     }
 }

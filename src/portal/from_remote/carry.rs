@@ -76,6 +76,11 @@ impl Plan {
         Self { row: row.clone(), events: Vec::new(), effects: Vec::new() }
     }
 
+    /// The room is told of other rules.
+    pub(super) fn changes_rules(&self) -> bool {
+        self.effects.iter().any(|effect| matches!(effect, Effect::Ruled { .. }))
+    }
+
     /// The items that its events will be parts of.
     pub(super) fn items(&self) -> impl Iterator<Item = &ItemId> {
         self.events.iter().filter_map(|planned| match &planned.outcome {

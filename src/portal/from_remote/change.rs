@@ -80,12 +80,7 @@ async fn edit(
             sender: sender.to_owned(),
             portal: heard.portal.id,
             room: room.clone(),
-            action: Action::Send {
-                kind: new.kind,
-                content,
-                at: None,
-                media: message::carried(heard, item, part, media),
-            },
+            action: Action::Send { kind: new.kind, content, at: None, media: message::carried(heard, item, media) },
             outcome,
         });
     }

@@ -95,6 +95,7 @@ pub(super) fn ruled(heard: &Heard<'_>, vanish_mode: Option<bool>, approval_requi
     let rules = Rules {
         vanish_mode: vanish_mode.unwrap_or(known.vanish_mode),
         approval_required: approval_required.unwrap_or(known.approval_required),
+        vanish_mode_by_message: known.vanish_mode_by_message && vanish_mode != Some(true),
     };
     let mut lines = Vec::new();
     if rules.approval_required != known.approval_required {
@@ -110,10 +111,10 @@ pub(super) fn ruled(heard: &Heard<'_>, vanish_mode: Option<bool>, approval_requi
             false => "Vanish mode was switched off in this chat.",
         });
     }
-    if lines.is_empty() {
+    if rules == known {
         return Plan::nothing(heard.row);
     }
-    let mut plan = notice(heard, &lines.join("\n"));
+    let mut plan = if lines.is_empty() { Plan::nothing(heard.row) } else { notice(heard, &lines.join("\n")) };
     plan.effects.push(Effect::Ruled { portal: heard.portal.id, rules });
     plan
 }
@@ -140,6 +141,19 @@ pub(super) async fn removed(heard: &Heard<'_>) -> Result<Plan, StepError> {
          The room stays; nothing is bridged for this account."
     );
     Ok(notice(heard, &text))
+}
+
+/// Says that vanish mode is on, because of a message that vanishes in a room that was not told of it. Once, until the
+/// chat itself says so: a chat and its messages that disagree would else be told of for ever.
+pub(super) fn ruled_by_message(heard: &Heard<'_>) -> Option<Plan> {
+    let known = heard.portal.rules;
+    if known.vanish_mode || known.vanish_mode_by_message {
+        return None;
+    }
+    let mut plan = notice(heard, VANISH_MODE_ON);
+    let rules = Rules { vanish_mode: true, vanish_mode_by_message: true, ..known };
+    plan.effects.push(Effect::Ruled { portal: heard.portal.id, rules });
+    Some(plan)
 }
 
 /// A line of the bot about the chat.

@@ -10,7 +10,7 @@ use ruma::OwnedMxcUri;
 use serde_json::{Value, json};
 
 use crate::bridge::Bridge;
-use crate::domain::convert::to_matrix::{Media, add_loop_hints};
+use crate::domain::convert::to_matrix::{Media, add_loop_hints, info};
 use crate::domain::event::{Attachment, AttachmentKind, ItemContent};
 use crate::domain::ids::{ItemId, LoginId, ThreadId};
 use crate::failpoint;
@@ -18,10 +18,13 @@ use crate::lane::StepError;
 use crate::matrix::HomeserverError;
 use crate::media::{self, Looks, Picture, Spooled};
 use crate::network::{Remote, RemoteError};
+use crate::runtime;
 
 /// Pauses before fetching is tried again.
 const PAUSES: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10), Duration::from_secs(30)];
+/// How long a file that does not come is tried anew: its chat waits for it.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// Largest still picture of a video.
 const STILL_LIMIT: u64 = 2 << 20;
 
@@ -31,8 +34,6 @@ pub(super) struct Carried {
     pub(super) login: LoginId,
     pub(super) thread: ThreadId,
     pub(super) item: ItemId,
-    /// Which of the item's attachments it is.
-    pub(super) number: usize,
 }
 
 /// Why the media cannot be had.
@@ -67,6 +68,10 @@ async fn copy(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Val
         return Err(Lost::Because(format!("it is not what it is said to be, but {}", looks.mime())));
     }
     let mut file = file;
+    // Their container is that of videos; not all of them bear its mark of a sound.
+    if attachment.kind == AttachmentKind::Voice && looks == Looks::Video("video/mp4") {
+        looks = Looks::Audio("audio/mp4");
+    }
     if attachment.kind == AttachmentKind::Voice
         && let Some(converter) = &bridge.converter
     {
@@ -77,16 +82,20 @@ async fn copy(bridge: &Bridge, carried: &Carried, content: &Value) -> Result<Val
     }
     let name = filename(attachment, looks);
     let mut content = content.clone();
-    if attachment.kind != carried.media.attachment.kind {
-        content["msgtype"] = Value::from("m.video");
+    if *attachment != carried.media.attachment {
+        // The reel of a card is no picture, and has another size.
+        content["info"] = info(attachment);
+        if attachment.kind == AttachmentKind::Video {
+            content["msgtype"] = Value::from("m.video");
+        }
     }
     content["url"] = Value::from(upload(bridge, &file, looks.mime(), &name).await?.as_str());
     failpoint::hit("media-after-upload");
-    let info = &mut content["info"];
-    info["mimetype"] = Value::from(looks.mime());
-    info["size"] = Value::from(file.size());
+    let about = &mut content["info"];
+    about["mimetype"] = Value::from(looks.mime());
+    about["size"] = Value::from(file.size());
     if attachment.kind == AttachmentKind::Sticker && media::moves(file.head()) {
-        add_loop_hints(info);
+        add_loop_hints(about);
     }
     if attachment.kind == AttachmentKind::Voice {
         content["org.matrix.msc1767.file"] =
@@ -110,7 +119,8 @@ async fn link_picture(
     content: &Value,
 ) -> Result<Value, Lost> {
     let lost = |error: RemoteError| Lost::Because(error.to_string());
-    let file = fetch_any(bridge, remote, STILL_LIMIT, attachment).await.map_err(lost)?;
+    let url = attachment.urls.first().map_or("", String::as_str);
+    let file = remote.fetch_preview(url, STILL_LIMIT, bridge.media_directory()).await.map_err(lost)?;
     let Looks::Picture(mime) = media::sniff(file.head()) else {
         return Err(Lost::Because("the picture of a link is none".to_owned()));
     };
@@ -157,21 +167,19 @@ async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(S
     let accepted = bridge.matrix.upload_limit().await.map_err(homeserver_error)?;
     let limit = bridge.config.media.max_download.min(accepted.unwrap_or(u64::MAX));
     if let Some(clip_id) = &carried.media.clip_id
-        && let Ok(Some(url)) = remote.clip_url(clip_id).await
+        && let Ok(Some(video)) = remote.clip(clip_id).await
     {
         // The card has but a picture of the reel; that is shown where the reel itself cannot be had.
-        let video = Attachment {
-            kind: AttachmentKind::Video,
-            thumbnail: attachment.urls.first().cloned(),
-            urls: vec![url],
-            ..attachment.clone()
-        };
+        let cover = || attachment.thumbnail.clone().or_else(|| attachment.urls.first().cloned());
+        let video = Attachment { thumbnail: video.thumbnail.clone().or_else(cover), ..video };
         if let Ok(file) = fetch_any(bridge, remote, limit, &video).await {
             return Ok((file, video));
         }
     }
     let mut renewed = false;
     let mut pauses = PAUSES.iter();
+    let begun = runtime::now();
+    let is_late = || u128::from(runtime::now().0.saturating_sub(begun.0).unsigned_abs()) > PATIENCE.as_millis();
     loop {
         let error = match fetch_any(bridge, remote, limit, &attachment).await {
             Ok(file) => return Ok((file, attachment)),
@@ -192,13 +200,15 @@ async fn fetch(bridge: &Bridge, remote: &Remote, carried: &Carried) -> Result<(S
                 tracing::error!(%reason, "a file waits for room in the temporary directory");
                 return Err(Lost::Stop(StepError::Hold("room in the temporary directory")));
             }
-            RemoteError::Transport(_) | RemoteError::Server(_) | RemoteError::Uncertain => match pauses.next() {
-                Some(pause) => tokio::time::sleep(*pause).await,
-                None if remote.proof().connected_at.is_none() => {
-                    return Err(Lost::Stop(StepError::Remote { login: carried.login.clone(), error }));
+            RemoteError::Transport(_) | RemoteError::Server(_) | RemoteError::Uncertain => {
+                match pauses.next().filter(|_| !is_late()) {
+                    Some(pause) => tokio::time::sleep(*pause).await,
+                    None if remote.proof().connected_at.is_none() => {
+                        return Err(Lost::Stop(StepError::Remote { login: carried.login.clone(), error }));
+                    }
+                    None => return Err(Lost::Because(error.to_string())),
                 }
-                None => return Err(Lost::Because(error.to_string())),
-            },
+            }
             error => return Err(Lost::Because(error.to_string())),
         }
     }
@@ -226,7 +236,9 @@ async fn fetch_any(
 async fn fresh(remote: &Remote, carried: &Carried) -> Result<Option<Attachment>, RemoteError> {
     let item = remote.item(&carried.thread, &carried.item).await?;
     let Some(ItemContent::Rich(rich)) = item.map(|item| item.content) else { return Ok(None) };
-    Ok(rich.attachments.into_iter().nth(carried.number).filter(|fresh| !fresh.urls.is_empty()))
+    let further = rich.further.into_iter().flat_map(|thing| thing.attachments);
+    let fresh = rich.attachments.into_iter().chain(further).nth(carried.media.number);
+    Ok(fresh.filter(|fresh| !fresh.urls.is_empty()))
 }
 
 async fn upload(bridge: &Bridge, file: &Spooled, mime: &str, name: &str) -> Result<OwnedMxcUri, Lost> {
@@ -273,7 +285,7 @@ async fn preview(
         return Ok(());
     }
     let Some(url) = &attachment.thumbnail else { return Ok(()) };
-    let still = remote.fetch(url, STILL_LIMIT, bridge.media_directory()).await;
+    let still = remote.fetch_preview(url, STILL_LIMIT, bridge.media_directory()).await;
     let Some(file) = still.ok().filter(|file| matches!(media::sniff(file.head()), Looks::Picture(_))) else {
         return Ok(());
     };

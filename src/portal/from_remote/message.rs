@@ -6,10 +6,10 @@ use ruma::{EventId, OwnedUserId};
 
 use super::carry::NewPart;
 use super::media::Carried;
-use super::{Action, Heard, Outcome, Plan, Planned};
+use super::{Action, Heard, Outcome, Plan, Planned, chat};
 use crate::bridge::Bridge;
 use crate::domain::convert::to_matrix::{IncomingFacts, Media, Part, to_matrix};
-use crate::domain::event::{Item, ItemContent, ReplyTo};
+use crate::domain::event::{Aim, Item, ItemContent, ReplyTo};
 use crate::domain::ids::{LoginId, RemoteUserId, ThreadId, Timestamp};
 use crate::domain::record::{InboxRow, Origin, Portal, Shows};
 use crate::domain::request_id;
@@ -53,24 +53,26 @@ pub(super) async fn prepare(
     let sender = item.sender.as_ref().map_or("", RemoteUserId::as_str);
     let digest = digest(bridge, item);
     let heard = Heard { bridge, row, login: login.clone(), portal: portal.clone() };
-    let events = (0..)
-        .zip(to_matrix(item, &facts))
-        .map(|(number, Part { kind, content, media, shows })| Planned {
-            request: request_id::matrix_transaction(&portal.key, &item.id, "message", sender, number),
-            intent: intent.clone(),
-            sender: sender.to_owned(),
-            portal: portal.id,
-            room: room.clone(),
-            action: Action::Send {
-                kind,
-                content,
-                at: Some(item.at).filter(|at| at.0 > 0),
-                media: carried(&heard, item, number, media.as_ref()),
-            },
-            outcome: Outcome::Part(part(bridge, item, number, &digest, shows, media.as_ref())),
-        })
-        .collect();
-    Ok(Plan { events, ..Plan::nothing(row) })
+    // What was said earlier says nothing about now.
+    let is_live = row.origin == Origin::Instagram { reconciled: false };
+    let ruled = if item.vanishing && is_live { chat::ruled_by_message(&heard) } else { None };
+    let mut plan = ruled.unwrap_or_else(|| Plan::nothing(row));
+    let events = (0..).zip(to_matrix(item, &facts)).map(|(number, Part { kind, content, media, shows })| Planned {
+        request: request_id::matrix_transaction(&portal.key, &item.id, "message", sender, number),
+        intent: intent.clone(),
+        sender: sender.to_owned(),
+        portal: portal.id,
+        room: room.clone(),
+        action: Action::Send {
+            kind,
+            content,
+            at: Some(item.at).filter(|at| at.0 > 0),
+            media: carried(&heard, item, media.as_ref()),
+        },
+        outcome: Outcome::Part(part(bridge, item, number, &digest, shows, media.as_ref())),
+    });
+    plan.events.extend(events);
+    Ok(plan)
 }
 
 /// Who says what a person said: their own account, else their ghost. In history it is always the ghost, since the user
@@ -91,13 +93,12 @@ pub(super) async fn speaker(
 }
 
 /// The media of an event, and where they can be asked for again.
-pub(super) fn carried(heard: &Heard<'_>, item: &Item, part: i64, media: Option<&Media>) -> Option<Box<Carried>> {
+pub(super) fn carried(heard: &Heard<'_>, item: &Item, media: Option<&Media>) -> Option<Box<Carried>> {
     Some(Box::new(Carried {
         media: media?.clone(),
         login: heard.login.clone(),
         thread: heard.portal.key.thread.clone(),
         item: item.id.clone(),
-        number: usize::try_from(part).unwrap_or_default(),
     }))
 }
 
@@ -163,14 +164,53 @@ pub(super) async fn facts(bridge: &Bridge, portal: &Portal, item: &Item) -> Resu
         Some(reply) => reply_target(bridge, portal, reply).await?,
         None => None,
     };
+    let mentioned = match &item.content {
+        ItemContent::Text { mentions, .. } => mentions.as_slice(),
+        ItemContent::Rich(rich) => &rich.mentions,
+        _ => &[],
+    };
     let mut mentions = Vec::new();
-    if let ItemContent::Text { mentions: users, .. } = &item.content {
-        for user in users {
-            mentions.push(matrix_user(bridge, user).await?);
+    for user in mentioned {
+        mentions.push(matrix_user(bridge, user).await?);
+    }
+    if mentioned.is_empty() && !item.mentioned_names.is_empty() {
+        // Their ids are of another numbering; who is meant is told by the name.
+        let logins = bridge.store.logins_in_thread(&portal.key.thread).await?;
+        let logins = logins.iter().chain(&portal.key.receiver).map(LoginId::as_remote_user);
+        for user in portal.members.iter().cloned().chain(logins) {
+            let name = username(bridge, &user).await?;
+            let user = matrix_user(bridge, &user).await?;
+            if name.is_some_and(|name| item.mentioned_names.contains(&name)) && !mentions.contains(&user) {
+                mentions.push(user);
+            }
         }
     }
+    let aimed_at = match &item.content {
+        ItemContent::Rich(rich) => match rich.aim.as_ref().and_then(Aim::user) {
+            Some(user) => name_of(bridge, portal, user).await?,
+            None => None,
+        },
+        _ => None,
+    };
     let fleeting = bridge.config.media.disappearing;
-    Ok(IncomingFacts { reply_to, mentions, thread_link: room::link(&portal.key.thread), fleeting })
+    Ok(IncomingFacts { reply_to, mentions, thread_link: room::link(&portal.key.thread), fleeting, aimed_at })
+}
+
+/// What a user is called in this room. In a direct chat the one who reads it is "you".
+async fn name_of(bridge: &Bridge, portal: &Portal, user: &RemoteUserId) -> Result<Option<String>, StepError> {
+    if portal.key.receiver.as_ref().is_some_and(|login| login.as_remote_user() == *user) {
+        return Ok(Some("you".to_owned()));
+    }
+    Ok(username(bridge, user).await?.map(|name| format!("@{name}")))
+}
+
+async fn username(bridge: &Bridge, user: &RemoteUserId) -> Result<Option<String>, StepError> {
+    let login = bridge.store.login(&LoginId::new(user.as_str())).await?.map(|login| login.username);
+    let name = match login {
+        Some(name) => Some(name),
+        None => bridge.store.ghost(user).await?.map(|ghost| ghost.username),
+    };
+    Ok(name.filter(|name| !name.is_empty()))
 }
 
 /// The event of the quoted item: from the message map, or, when our own send is not settled yet, from the outbox.

@@ -25,7 +25,7 @@ pub(super) async fn a_portal_keeps_what_is_saved(world: &World) {
         avatar_id: Some("picture 1".to_owned()),
         members: vec![RemoteUserId::new("\"44\""), RemoteUserId::new("33")],
         nicknames: [(RemoteUserId::new("33"), "\"Bobby\"".to_owned())].into(),
-        rules: Rules { vanish_mode: true, approval_required: true },
+        rules: Rules { vanish_mode: true, approval_required: true, vanish_mode_by_message: true },
         ..made.clone()
     };
     store.save_portal(&made, &saved).await.unwrap();

@@ -11,7 +11,7 @@ use crate::{
     world::{reaction::Mark, send::NewItem},
 };
 
-/// An item of any type with its `item_type`, `text` and `client_context` in their places.
+/// An item of any type with its `item_type`, `text`, `client_context` and `is_shh_mode` in their places.
 pub(super) fn new_item(mut item: RawItem) -> Result<NewItem, SimError> {
     let mut take = |key: &str| match item.remove(key) {
         Some(Value::String(text)) => Some(text),
@@ -19,7 +19,8 @@ pub(super) fn new_item(mut item: RawItem) -> Result<NewItem, SimError> {
     };
     let item_type = take("item_type").ok_or_else(|| SimError::Invalid("item_type is missing".into()))?;
     let (text, client_context) = (take("text"), take("client_context"));
-    Ok(NewItem { item_type, text, client_context, content: item, ..NewItem::default() })
+    let shh = item.remove("is_shh_mode") == Some(Value::Bool(true));
+    Ok(NewItem { item_type, text, client_context, content: item, shh, ..NewItem::default() })
 }
 
 impl Sim {

@@ -115,6 +115,9 @@ pub enum CallError {
         /// How many were allowed.
         limit: u64,
     },
+    /// A file comes, but so slowly that nobody waits for it: another try would take as long.
+    #[error("the download takes too long")]
+    TooSlow,
     /// The address is none that media may come from.
     #[error("media may not come from this address")]
     ForeignHost,
@@ -133,7 +136,7 @@ impl CallError {
             Self::Api(error) => error.is_transient(),
             Self::Unreachable(_) | Self::Transport(_) => true,
             Self::Unavailable { status } => *status >= 500 || *status == 429,
-            Self::TooLarge { .. } | Self::ForeignHost => false,
+            Self::TooLarge { .. } | Self::TooSlow | Self::ForeignHost => false,
         }
     }
 }

@@ -15,14 +15,14 @@ use std::fmt;
 use crate::number::Object;
 
 use super::address::{media_url, web_link};
-use super::inner::{contents, kind_name};
+use super::inner::{contents, is_content, kind_name};
 use super::{Item, Kind};
 
 pub use media::{Media, MediaKind};
 pub use picture::Picture;
 pub(super) use share::author;
-pub use share::{Share, ShareKind};
-pub(super) use share_kind::is_share;
+pub use share::{Card, Share, ShareKind};
+pub(super) use share_kind::{is_known_share, is_share};
 
 /// What an item says.
 #[derive(Clone, PartialEq)]
@@ -122,6 +122,11 @@ pub enum CallAction {
 }
 
 impl Item {
+    /// Tells whether all that an item of its kind may say is known. Of another kind, what is understood may not be all.
+    pub fn has_known_kind(&self) -> bool {
+        self.kind() != Kind::Other || is_content(&self.item_type) || is_known_share(&self.item_type)
+    }
+
     /// What it says.
     pub fn content(&self) -> Content {
         let object = Object::parse(self.raw.as_deref().unwrap_or("{}"));

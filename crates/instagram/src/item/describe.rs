@@ -49,40 +49,7 @@ impl Item {
         }
         let object = Object::parse(self.raw.as_deref()?)?;
         let kind = kind_name(&self.item_type, &object);
-        let inner = Inner::of(&object, kind)?;
-        let by_code = |kind: &str| inner.code().map(|code| format!("{SITE}/{kind}/{code}/"));
-        let stated = || contents(&object, kind).iter().find_map(stated_link);
-        match kind {
-            "media_share" | "direct_media_share" => by_code("p").or_else(stated),
-            "clip" | "felix_share" => by_code("reel").or_else(stated),
-            "story_share" | "reel_share" | "reel_react" => {
-                let name = inner.owner_in_subject()?;
-                let pk = inner.subject.as_ref()?.first_id(&["pk", "id"])?;
-                let pk = pk.split('_').next().filter(|pk| is_number(pk))?;
-                Some(format!("{SITE}/stories/{name}/{pk}/"))
-            }
-            "profile" => inner.object.text("username").filter(|n| is_username(n)).map(|n| format!("{SITE}/{n}/")),
-            "location" => {
-                let place = inner.object.first_id(&["pk"]).filter(|id| is_code(id));
-                place.map(|id| format!("{SITE}/explore/locations/{id}/"))
-            }
-            "hashtag" => {
-                let name = inner.object.text("name").filter(|name| name.chars().all(char::is_alphanumeric));
-                name.map(|name| format!("{SITE}/explore/tags/{name}/"))
-            }
-            "live_video_share" | "live_invite_guest" | "live_viewer_invite" => {
-                inner.owner().map(|name| format!("{SITE}/{name}/live/")).or_else(stated)
-            }
-            "animated_media" => {
-                let image = inner.object.object("images")?.object("fixed_height")?;
-                image.text("url").as_deref().and_then(web_link)
-            }
-            // A direct address of a photo or a voice message is signed, private and short-lived.
-            "media" | "raven_media" | "voice_media" | "static_sticker" | "selfie_sticker" => None,
-            // A kind not seen before: `code` is what only posts have.
-            _ => stated()
-                .or_else(|| by_code("p").filter(|_| inner.subject.as_ref().is_some_and(|post| post.has("code")))),
-        }
+        contents(&object, kind).into_iter().find_map(|content| link_of(kind, &Inner::new(content, kind)))
     }
 
     fn describe(&self, object: &Object<'_>) -> String {
@@ -90,15 +57,7 @@ impl Item {
         let inner = Inner::of(object, kind);
         let inner = inner.as_ref();
         let is_reaction = object.text("message_item_type").as_deref() == Some("reaction");
-        let by = |what: &str| match inner.and_then(Inner::owner) {
-            Some(owner) => format!("{what} by @{owner}"),
-            None => what.to_owned(),
-        };
         let shared = || match ShareKind::of(kind, object, inner) {
-            ShareKind::Profile => match inner.and_then(Inner::owner) {
-                Some(name) => format!("the profile of @{name}"),
-                None => ShareKind::Profile.phrase().to_owned(),
-            },
             ShareKind::Note => {
                 let what = if is_reaction { "a reaction to a note" } else { ShareKind::Note.phrase() };
                 match inner.and_then(|inner| author(inner, true)) {
@@ -106,12 +65,7 @@ impl Item {
                     None => what.to_owned(),
                 }
             }
-            ShareKind::StoryMention => format!("{} that mentions you", by("a story")),
-            // Their headings are no names.
-            kind @ (ShareKind::AiAnswer | ShareKind::Hashtag | ShareKind::Link | ShareKind::Music) => {
-                kind.phrase().to_owned()
-            }
-            kind => by(kind.phrase()),
+            kind => shared_phrase(kind, inner.and_then(Inner::owner).as_deref()),
         };
         let field = |key: &str| inner.and_then(|inner| inner.object.text(key));
         match kind {
@@ -121,9 +75,6 @@ impl Item {
             "voice_media" => "a voice message".to_owned(),
             "animated_media" if inner.is_some_and(|inner| inner.object.flag("is_sticker")) => "a sticker".to_owned(),
             "animated_media" => "a GIF".to_owned(),
-            "direct_media_share" if field("media_share_type").as_deref() == Some("tag") => {
-                format!("{} that tags you", by("a post"))
-            }
             "story_share" if inner.is_some_and(Inner::is_gone) => "a story that is no longer available".to_owned(),
             "location" => "a location".to_owned(),
             "video_call_event" => match field("action").as_deref() {
@@ -186,6 +137,54 @@ impl Item {
         } else {
             format!("a message of an unknown kind ({name})")
         }
+    }
+}
+
+/// Where one content can be seen.
+pub(super) fn link_of(kind: &str, inner: &Inner<'_>) -> Option<String> {
+    let by_code = |kind: &str| inner.code().map(|code| format!("{SITE}/{kind}/{code}/"));
+    let stated = || stated_link(&inner.object);
+    match kind {
+        "media_share" | "direct_media_share" => by_code("p").or_else(stated),
+        "clip" | "felix_share" => by_code("reel").or_else(stated),
+        "story_share" | "reel_share" | "reel_react" => {
+            let name = inner.owner_in_subject()?;
+            let pk = inner.subject.as_ref()?.first_id(&["pk", "id"])?;
+            let pk = pk.split('_').next().filter(|pk| is_number(pk))?;
+            Some(format!("{SITE}/stories/{name}/{pk}/"))
+        }
+        "profile" => inner.object.text("username").filter(|n| is_username(n)).map(|n| format!("{SITE}/{n}/")),
+        "location" => {
+            let place = inner.object.first_id(&["pk"]).filter(|id| is_code(id));
+            place.map(|id| format!("{SITE}/explore/locations/{id}/"))
+        }
+        "hashtag" => {
+            let name = inner.object.text("name").filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'));
+            name.map(|name| format!("{SITE}/explore/tags/{name}/"))
+        }
+        "live_video_share" | "live_invite_guest" | "live_viewer_invite" => {
+            inner.owner().map(|name| format!("{SITE}/{name}/live/")).or_else(stated)
+        }
+        "animated_media" => {
+            let image = inner.object.object("images")?.object("fixed_height")?;
+            image.text("url").as_deref().and_then(web_link)
+        }
+        // A direct address of a photo or a voice message is signed, private and short-lived.
+        "media" | "raven_media" | "voice_media" | "static_sticker" | "selfie_sticker" => None,
+        // A kind not seen before: `code` is what only posts have.
+        _ => stated().or_else(|| by_code("p").filter(|_| inner.subject.as_ref().is_some_and(|post| post.has("code")))),
+    }
+}
+
+/// Something shared, as a phrase that fits after "sent".
+pub(super) fn shared_phrase(kind: ShareKind, author: Option<&str>) -> String {
+    match (kind, author) {
+        (ShareKind::Profile, Some(name)) => format!("the profile of @{name}"),
+        // Their headings are no names.
+        (ShareKind::AiAnswer | ShareKind::Hashtag | ShareKind::Link | ShareKind::Music, _) | (_, None) => {
+            kind.phrase().to_owned()
+        }
+        (kind, Some(author)) => format!("{} by @{author}", kind.phrase()),
     }
 }
 

@@ -30,6 +30,12 @@ const CONTENTS: &[&str] = &[
     "avatar_sticker",
 ];
 
+/// Tells whether it is the name of a kind that is no share.
+pub(super) fn is_content(item_type: &str) -> bool {
+    CONTENTS.contains(&item_type)
+        || matches!(item_type, "raven_media" | "expired_placeholder" | "text" | "like" | "link")
+}
+
 /// The name of an item's kind: as it says, else that of the content it has.
 pub(super) fn kind_name<'n>(said: &'n str, item: &'n Object<'_>) -> &'n str {
     if !said.is_empty() {

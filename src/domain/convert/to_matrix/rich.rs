@@ -3,36 +3,48 @@
 
 use serde_json::{Value, json};
 
-use super::{FleetingPolicy, IncomingFacts, Media, Part, TEXT_BUDGET, notice, text_parts};
+use super::{FleetingPolicy, IncomingFacts, Media, Part, RAW_ITEM_KEY, TEXT_BUDGET, notice, raw_item, text_parts};
 use crate::domain::convert::split::{json_cost, split};
-use crate::domain::event::{Attachment, AttachmentKind, Fleeting, Rich};
+use crate::domain::event::{Aim, Attachment, AttachmentKind, Fleeting, RawItem, Rich};
 use crate::domain::record::Shows;
 
 /// Longest caption, in bytes of JSON.
 const CAPTION_BUDGET: usize = 16_000;
 
+/// Most points of a waveform that clients show.
+const WAVEFORM: usize = 1024;
+
 /// The events of a rich item, in order; never none.
 pub(super) fn parts(rich: &Rich, facts: &IncomingFacts) -> Vec<Part> {
     let shown = rich.fleeting.is_none() || facts.fleeting != FleetingPolicy::Notice;
     if rich.fleeting == Some(Fleeting::Gone) || !shown {
-        return vec![fleeting_notice(rich, facts)];
+        let said = rich.text.iter().flat_map(|text| text_parts(text, None, facts));
+        return std::iter::once(fleeting_notice(rich, facts)).chain(said).collect();
     }
-    let caption = caption(rich, facts);
+    let things: Vec<&Rich> = std::iter::once(rich).chain(&rich.further).collect();
+    let count: usize = things.iter().map(|thing| thing.attachments.len()).sum();
     let mut parts: Vec<Part> = Vec::new();
-    let count = rich.attachments.len();
-    for (number, attachment) in rich.attachments.iter().enumerate() {
-        let words = match (number, count) {
-            (0, 1) => caption.clone(),
-            (0, _) => Some([caption.clone().unwrap_or_default(), format!("1/{count}")].join("\n").trim().to_owned()),
-            _ => Some(format!("{}/{count}", number + 1)),
-        };
-        let clip_id = rich.clip_id.clone().filter(|_| number == 0);
-        parts.push(media_part(rich, attachment, words.as_deref(), clip_id, facts));
-    }
-    if parts.is_empty()
-        && let Some(caption) = &caption
-    {
-        parts.push(words_part(caption));
+    let mut number = 0;
+    for thing in things {
+        let caption = caption(thing, facts);
+        // A sticker has no caption: the words come before it.
+        let is_sticker = thing.attachments.first().is_some_and(|one| one.kind == AttachmentKind::Sticker);
+        if let (true, Some(caption)) = (is_sticker || thing.attachments.is_empty(), &caption) {
+            parts.push(words_part(thing, caption));
+        }
+        for (position, attachment) in thing.attachments.iter().enumerate() {
+            let caption = caption.as_ref().filter(|_| position == 0);
+            let counter = (count > 1).then(|| format!("{}/{count}", number + 1));
+            let words =
+                caption.into_iter().chain(&counter).cloned().reduce(|caption, counter| caption + "\n" + &counter);
+            let mut part = media_part(thing, attachment, words.as_deref(), facts);
+            if let Some(media) = &mut part.media {
+                media.number = number;
+                media.clip_id = thing.clip_id.clone().filter(|_| position == 0);
+            }
+            parts.push(part);
+            number += 1;
+        }
     }
     if let Some(text) = rich.text.as_ref().filter(|text| !text.is_empty()) {
         parts.extend(text_parts(text, None, facts));
@@ -40,6 +52,13 @@ pub(super) fn parts(rich: &Rich, facts: &IncomingFacts) -> Vec<Part> {
     if parts.is_empty() {
         let line = format!("Sent {}.\nOpen it on Instagram: {}", rich.summary, facts.thread_link);
         parts.push(notice(&line).stand_in());
+    }
+    if let Some(RawItem { item_type, json }) = &rich.raw {
+        let raw = raw_item(item_type, Some(json));
+        if let Some(media) = &mut parts[0].media {
+            media.fallback[RAW_ITEM_KEY] = raw.clone();
+        }
+        parts[0].content[RAW_ITEM_KEY] = raw;
     }
     parts
 }
@@ -52,7 +71,14 @@ fn caption(rich: &Rich, facts: &IncomingFacts) -> Option<String> {
     let summary = || {
         let mut summary = rich.summary.chars();
         let capital = summary.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-        format!("{capital}{}", summary.as_str())
+        let name = facts.aimed_at.as_deref().unwrap_or("somebody");
+        let aim = match &rich.aim {
+            Some(Aim::Mentions(_)) => format!(" that mentions {name}"),
+            Some(Aim::Tags(_)) => format!(" that tags {name}"),
+            Some(Aim::Said(line)) => format!("\n{line}"),
+            None => String::new(),
+        };
+        format!("{capital}{}{aim}", summary.as_str())
     };
     let reaction = rich.reaction.as_ref().map(|emoji| {
         let target = rich.summary.strip_prefix("a reaction to ").unwrap_or("a story");
@@ -76,17 +102,14 @@ fn caption(rich: &Rich, facts: &IncomingFacts) -> Option<String> {
     Some(if is_said && cut.is_empty() { shown.to_owned() } else { format!("{shown}{cut}\n{link}") })
 }
 
-fn words_part(words: &str) -> Part {
-    Part::message(json!({"msgtype": "m.text", "body": split(words, TEXT_BUDGET, json_cost)[0], "m.mentions": {}}))
+/// Words about something. News, and what is gone, with no word of the sender: nobody said anything.
+fn words_part(thing: &Rich, words: &str) -> Part {
+    let is_said = thing.text.as_ref().is_some_and(|text| !text.is_empty()) || thing.reaction.is_some();
+    let msgtype = if !is_said && (thing.is_news || thing.is_gone) { "m.notice" } else { "m.text" };
+    Part::message(json!({"msgtype": msgtype, "body": split(words, TEXT_BUDGET, json_cost)[0], "m.mentions": {}}))
 }
 
-fn media_part(
-    rich: &Rich,
-    attachment: &Attachment,
-    caption: Option<&str>,
-    clip_id: Option<String>,
-    facts: &IncomingFacts,
-) -> Part {
+fn media_part(rich: &Rich, attachment: &Attachment, caption: Option<&str>, facts: &IncomingFacts) -> Part {
     let kind = match attachment.kind {
         AttachmentKind::Sticker => "m.sticker",
         _ => "m.room.message",
@@ -107,14 +130,16 @@ fn media_part(
     }
     let media = Media {
         attachment: attachment.clone(),
-        clip_id,
+        number: 0,
+        clip_id: None,
         fallback: fallback(rich, caption, facts),
         fleeting: rich.fleeting.is_some() && facts.fleeting == FleetingPolicy::MediaThenRedact,
     };
     Part { kind, content, media: Some(media), shows: Shows::File }
 }
 
-fn info(attachment: &Attachment) -> Value {
+/// What is known of a file before it is here.
+pub fn info(attachment: &Attachment) -> Value {
     let mut info = json!({});
     if let (Some(width), Some(height)) = (attachment.width, attachment.height) {
         info["w"] = width.into();
@@ -142,8 +167,11 @@ pub fn add_loop_hints(info: &mut Value) {
 
 /// A voice message: a sound with a flag, its length and its loudness.
 fn voice(attachment: &Attachment) -> Value {
+    // Of several points that become one, the loudest.
+    let points = attachment.waveform.len().div_ceil(WAVEFORM).max(1);
+    let loudest = |levels: &[f32]| levels.iter().fold(0.0_f32, |loudest, level| loudest.max(*level));
     let waveform: Vec<u16> =
-        attachment.waveform.iter().take(1024).map(|level| (level.clamp(0.0, 1.0) * 1024.0) as u16).collect();
+        attachment.waveform.chunks(points).map(|levels| (loudest(levels).clamp(0.0, 1.0) * 1024.0) as u16).collect();
     json!({
         "msgtype": "m.audio",
         "org.matrix.msc3245.voice": {},

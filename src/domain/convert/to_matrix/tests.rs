@@ -3,6 +3,7 @@
 use ruma::{owned_event_id, owned_user_id};
 
 use super::*;
+use crate::domain::event::{Fleeting, Rich};
 use crate::domain::ids::{ItemId, Timestamp};
 
 fn item(content: ItemContent) -> Item {
@@ -13,6 +14,7 @@ fn item(content: ItemContent) -> Item {
         client_context: None,
         reply_to: None,
         content,
+        mentioned_names: Vec::new(),
         kind: "text".to_owned(),
         reactions: None,
         vanishing: false,
@@ -77,4 +79,53 @@ fn an_unsupported_item_says_what_it_was_and_where_to_see_it() {
     assert_eq!(parts[0].content["msgtype"], "m.notice");
     assert!(body.contains("a photo") && body.contains("https://www.instagram.com/direct/t/1/"));
     assert_eq!(parts[0].content[RAW_ITEM_KEY]["item_type"], "media");
+}
+
+fn rich(rich: Rich) -> Vec<Part> {
+    to_matrix(&item(ItemContent::Rich(Box::new(rich))), &IncomingFacts::default())
+}
+
+#[test]
+fn a_sticker_does_not_swallow_the_words_around_it() {
+    let attachment = Attachment { kind: AttachmentKind::Sticker, ..Attachment::default() };
+    let summary = "a reply to a story by @bob".to_owned();
+    let parts = rich(Rich { summary, is_shared: true, attachments: vec![attachment], ..Rich::default() });
+    assert!(parts[0].content["body"].as_str().unwrap().starts_with("A reply to a story by @bob"));
+    assert_eq!((parts[1].kind, parts[1].media.as_ref().unwrap().number), ("m.sticker", 0));
+}
+
+#[test]
+fn what_nobody_said_is_a_notice() {
+    let of = |rich: Rich| self::rich(Rich { is_shared: true, ..rich })[0].content["msgtype"].clone();
+    let text = || Some("look".to_owned());
+    assert_eq!(of(Rich { is_news: true, ..Rich::default() }), "m.notice");
+    assert_eq!(of(Rich { is_gone: true, ..Rich::default() }), "m.notice");
+    assert_eq!(of(Rich { is_gone: true, text: text(), ..Rich::default() }), "m.text");
+    assert_eq!(of(Rich::default()), "m.text");
+}
+
+#[test]
+fn words_beside_what_disappears_are_said() {
+    let parts = rich(Rich { fleeting: Some(Fleeting::Gone), text: Some("look!".to_owned()), ..Rich::default() });
+    assert_eq!(parts.len(), 2);
+    assert_eq!(parts[1].content["body"], "look!");
+}
+
+#[test]
+fn a_long_waveform_keeps_its_end() {
+    let mut waveform = vec![0.0; 5000];
+    waveform[4999] = 1.0;
+    let attachment = Attachment { kind: AttachmentKind::Voice, waveform, ..Attachment::default() };
+    let parts = rich(Rich { attachments: vec![attachment], ..Rich::default() });
+    let shown = parts[0].content["org.matrix.msc1767.audio"]["waveform"].as_array().unwrap().clone();
+    assert!(shown.len() <= 1024);
+    assert_eq!((shown[0].clone(), shown[shown.len() - 1].clone()), (json!(0), json!(1024)));
+}
+
+#[test]
+fn an_edit_mentions_nobody_anew() {
+    let mentions = json!({"user_ids": ["@anna:test"]});
+    let content = json!({"msgtype": "m.text", "body": "@anna", "m.mentions": mentions});
+    let edit = replacement(&content, &owned_event_id!("$event"));
+    assert_eq!((&edit["m.mentions"], &edit["m.new_content"]["m.mentions"]), (&json!({}), &mentions));
 }

@@ -8,6 +8,10 @@ use url::{Host, Url};
 
 use super::{CallError, HttpClient, failure};
 
+/// Bytes for each of which a download may take a second more than it may anyway: a large file takes its time on a thin
+/// line, one that drips does not come.
+const SLOWEST: f64 = 64.0 * 1024.0;
+
 /// Media addresses may move, but not often.
 const REDIRECTS: usize = 4;
 
@@ -67,6 +71,7 @@ impl MediaStream {
     fn check(&mut self, next: Option<Bytes>) -> Result<Option<Bytes>, CallError> {
         match &next {
             Some(bytes) => {
+                self.patience.left += Duration::from_secs_f64(bytes.len() as f64 / SLOWEST);
                 self.received += bytes.len() as u64;
                 if self.received > self.limit {
                     return Err(CallError::TooLarge { limit: self.limit });
@@ -101,7 +106,7 @@ impl Patience {
         self.left = self.left.saturating_sub(start.elapsed());
         match outcome {
             Ok(outcome) => outcome.map_err(|error| failure(&error)),
-            Err(_) if limit < self.silence => Err(CallError::Transport("the download takes too long".to_owned())),
+            Err(_) if limit < self.silence => Err(CallError::TooSlow),
             Err(_) => Err(CallError::Transport(format!("nothing came within {} s", limit.as_secs_f32()))),
         }
     }

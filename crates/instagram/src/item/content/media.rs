@@ -55,6 +55,11 @@ pub enum MediaKind {
 }
 
 impl Media {
+    /// Reads the media object of a post by itself. `None` if nothing in it tells what it is.
+    pub fn decode(json: &str) -> Option<Self> {
+        Self::one(&Object::parse(json)?)
+    }
+
     pub(super) fn new(kind: MediaKind) -> Self {
         Self {
             kind,

@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::item::Item;
 use crate::item::address::{is_handle, is_number};
+use crate::item::describe::{link_of, shared_phrase};
 use crate::item::inner::Inner;
 use crate::number::Object;
 
@@ -31,6 +32,10 @@ pub struct Share {
     pub text: Option<String>,
     /// The emoji with which the sender reacted to a story or a note.
     pub reaction: Option<String>,
+    /// The id of whom a story mentions.
+    pub mentioned: Option<String>,
+    /// The id of whom a post tags.
+    pub tagged: Option<String>,
     /// Its files; of several only the one that was meant, if the item says which. On cards the previews. A GIF that
     /// answers a story is the last.
     pub media: Vec<Media>,
@@ -40,6 +45,25 @@ pub struct Share {
     pub clip_id: Option<String>,
     /// The words of the note that is answered.
     pub note: Option<String>,
+    /// What else the item shares: further cards with other words or another link, in order.
+    pub further: Vec<Card>,
+}
+
+/// One more thing that an item shares.
+#[derive(Clone, PartialEq)]
+pub struct Card {
+    /// What it is, as a phrase that fits after "sent".
+    pub summary: String,
+    /// See [`Share::title`].
+    pub title: Option<String>,
+    /// See [`Share::caption`].
+    pub caption: Option<String>,
+    /// See [`Share::link`].
+    pub link: Option<String>,
+    /// See [`Share::media`].
+    pub media: Vec<Media>,
+    /// See [`Share::clip_id`].
+    pub clip_id: Option<String>,
 }
 
 /// What is shared.
@@ -98,7 +122,13 @@ impl Share {
         let author = first.and_then(|inner| author(inner, is_note));
         let title = first.and_then(|inner| title(inner, author.as_deref()));
         let caption = body.or_else(|| caption(first?)).filter(|caption| Some(caption) != title.as_ref());
-        let media = media(kind, object, &inners);
+        // Cards that say the same, or nothing, are further pictures of one thing.
+        let mut cards = inners.chunk_by(|one, next| {
+            let words = CardWords::of(name, next);
+            words == CardWords::default() || words == CardWords::of(name, one)
+        });
+        let mut media = media(kind, object, cards.next().unwrap_or_default());
+        media.extend(gif(object, first).filter(|_| kind != ShareKind::Profile));
         let share = Self {
             kind,
             author,
@@ -110,8 +140,11 @@ impl Share {
             reaction,
             expired: kind.is_story() && first.is_some_and(Inner::is_gone),
             clip_id: first.filter(|_| kind == ShareKind::Reel).and_then(|inner| clip_id(inner, &media)),
+            mentioned: first.and_then(|inner| inner.object.id("mentioned_user_id")),
+            tagged: first.and_then(|inner| inner.object.id("tagged_user_id")),
             media,
             note,
+            further: cards.map(|cards| Card::read(name, object, cards)).take(MOST).collect(),
         };
         (!share.says_nothing()).then_some(share)
     }
@@ -119,6 +152,43 @@ impl Share {
     fn says_nothing(&self) -> bool {
         let words = [&self.author, &self.title, &self.caption, &self.link, &self.text, &self.reaction, &self.note];
         words.into_iter().all(Option::is_none) && self.media.is_empty() && self.clip_id.is_none() && !self.expired
+    }
+}
+
+impl Card {
+    fn read(name: &str, item: &Object<'_>, cards: &[Inner<'_>]) -> Self {
+        let first = &cards[0];
+        let kind = ShareKind::of(name, item, Some(first));
+        let CardWords { author, title, caption, link } = CardWords::of(name, first);
+        let media = media(kind, item, cards);
+        Self {
+            summary: shared_phrase(kind, author.as_deref()),
+            title,
+            caption,
+            link,
+            clip_id: Some(first).filter(|_| kind == ShareKind::Reel).and_then(|inner| clip_id(inner, &media)),
+            media,
+        }
+    }
+}
+
+/// What a card says by itself.
+#[derive(PartialEq, Default)]
+struct CardWords {
+    author: Option<String>,
+    title: Option<String>,
+    caption: Option<String>,
+    link: Option<String>,
+}
+
+impl CardWords {
+    fn of(name: &str, inner: &Inner<'_>) -> Self {
+        let author = author(inner, false);
+        let title = title(inner, author.as_deref());
+        let caption = inner.object.text("caption_body_text").or_else(|| caption(inner));
+        let caption = caption.filter(|caption| Some(caption) != title.as_ref());
+        let link = link_of(name, inner).filter(|link| link.starts_with("https://"));
+        Self { author, title, caption, link }
     }
 }
 
@@ -172,16 +242,19 @@ fn caption(inner: &Inner<'_>) -> Option<String> {
         .or_else(|| inner.object.text("subtitle_text"))
 }
 
+/// The files of things that say the same.
 fn media(kind: ShareKind, item: &Object<'_>, inners: &[Inner<'_>]) -> Vec<Media> {
     // Of a person only the preview of a card: their posts are not what was shared.
     if kind == ShareKind::Profile {
         return inners.iter().filter_map(|inner| Media::picture(&inner.object)).take(MOST).collect();
     }
-    let mut media: Vec<Media> = inners.iter().flat_map(|inner| media_of(item, inner)).filter(Media::is_there).collect();
-    let gif = || item.object("animated_media").or_else(|| inners.first()?.object.object("animated_media"));
-    media.truncate(MOST);
-    media.extend(gif().map(|gif| Media::animated(&gif)).filter(Media::is_there));
-    media
+    inners.iter().flat_map(|inner| media_of(item, inner)).filter(Media::is_there).take(MOST).collect()
+}
+
+/// A GIF beside what is answered.
+fn gif(item: &Object<'_>, first: Option<&Inner<'_>>) -> Option<Media> {
+    let gif = item.object("animated_media").or_else(|| first?.object.object("animated_media"))?;
+    Some(Media::animated(&gif)).filter(Media::is_there)
 }
 
 fn media_of(item: &Object<'_>, inner: &Inner<'_>) -> Vec<Media> {
@@ -211,6 +284,15 @@ fn clip_id(inner: &Inner<'_>, media: &[Media]) -> Option<String> {
 }
 
 // What people share is private: `Debug` shows kinds and counts.
+impl fmt::Debug for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Card")
+            .field("has_link", &self.link.is_some())
+            .field("media", &self.media)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Share")
@@ -220,6 +302,7 @@ impl fmt::Debug for Share {
             .field("text_bytes", &self.text.as_ref().map(String::len))
             .field("media", &self.media)
             .field("expired", &self.expired)
+            .field("further", &self.further)
             .field("has_clip_id", &self.clip_id.is_some())
             .finish_non_exhaustive()
     }

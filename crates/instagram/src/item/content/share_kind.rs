@@ -10,6 +10,11 @@ use super::share::ShareKind;
 
 /// Kinds that pass something on, and those of which too little is known to be anything else.
 pub(in crate::item) fn is_share(item_type: &str) -> bool {
+    is_known_share(item_type) || item_type.starts_with("xma_")
+}
+
+/// Those of them that are known.
+pub(in crate::item) fn is_known_share(item_type: &str) -> bool {
     let names = [
         "media_share",
         "direct_media_share",
@@ -30,8 +35,14 @@ pub(in crate::item) fn is_share(item_type: &str) -> bool {
         "poll_vote",
         "ar_effect",
         "generic_xma",
+        "xma_media_share",
+        "xma_clip",
+        "xma_story_share",
+        "xma_reel_share",
+        "xma_reel_mention",
+        "xma_profile",
     ];
-    names.contains(&item_type) || item_type.starts_with("xma_")
+    names.contains(&item_type)
 }
 
 impl ShareKind {
