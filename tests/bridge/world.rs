@@ -157,6 +157,24 @@ impl World {
         room
     }
 
+    /// Waits until nothing is left to do of what the bridge has heard.
+    pub(crate) async fn until_idle(&self) {
+        let address = format!("{}/_puppetgram/metrics", self.bridge.address());
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        loop {
+            // It may just be starting.
+            let text = match reqwest::get(&address).await {
+                Ok(answer) => answer.text().await.unwrap_or_default(),
+                Err(_) => String::new(),
+            };
+            if text.lines().any(|line| line == "puppetgram_inbox_pending 0") {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "rows are left: {}", self.bridge.log_tail());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// What a user said in a room, in the order of the room.
     pub(crate) fn said_by(&self, room: &str, user: &str) -> Vec<String> {
         let of_user = |event: &Value| event["type"] == "m.room.message" && event["sender"] == user;
