@@ -211,16 +211,65 @@ mod tests {
         assert_eq!(look(file.path()).await, None);
     }
 
+    /// A valid PNG of 30,000 × 30,000 pixels, each of one bit, in well under a megabyte: whoever unpacks it gets a black
+    /// picture that takes 900 MB.
+    fn bomb() -> Vec<u8> {
+        const SIDE: u32 = 30_000;
+        let chunk = |png: &mut Vec<u8>, kind: &[u8], content: &[u8]| {
+            png.extend(u32::try_from(content.len()).unwrap().to_be_bytes());
+            let named = [kind, content].concat();
+            png.extend(&named);
+            png.extend(crc(&named).to_be_bytes());
+        };
+        let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+        // One bit for each pixel, grey, not interlaced.
+        let header = [&SIDE.to_be_bytes()[..], &SIDE.to_be_bytes(), &[1, 0, 0, 0, 0]].concat();
+        chunk(&mut png, b"IHDR", &header);
+        // Each line has a filter byte before it.
+        chunk(&mut png, b"IDAT", &packed_zeros((SIDE / 8 + 1) * SIDE));
+        chunk(&mut png, b"IEND", b"");
+        png
+    }
+
+    /// So many zeros in the format of zlib (RFC 1950, 1951), in one block with the codes that need no table.
+    fn packed_zeros(count: u32) -> Vec<u8> {
+        let mut packed = vec![0x78, 0x01];
+        let (mut byte, mut used) = (0_u8, 0);
+        let mut push = |bits: &str| {
+            for bit in bits.bytes() {
+                byte |= u8::from(bit == b'1') << used;
+                used += 1;
+                if used == 8 {
+                    packed.push(byte);
+                    (byte, used) = (0, 0);
+                }
+            }
+        };
+        push("110");
+        let literal = "00110000";
+        push(literal);
+        for _ in 0..(count - 1) / 258 {
+            // The last byte again, 258 times.
+            push("1100010100000");
+        }
+        for _ in 0..(count - 1) % 258 {
+            push(literal);
+        }
+        push("0000000");
+        push("0000000");
+        let checksum = (count % 65_521) << 16 | 1;
+        packed.extend(checksum.to_be_bytes());
+        packed
+    }
+
     #[tokio::test]
     async fn a_bomb_is_not_unpacked() {
-        // 30,000 × 30,000 pixels of nothing fit into a few hundred bytes of PNG header and one empty chunk.
-        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
-        png.extend([0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30, 8, 6, 0, 0, 0]);
-        let crc = crc(&png[12..]);
-        png.extend(crc.to_be_bytes());
+        let png = bomb();
+        assert!(png.len() < 1 << 20, "{}", png.len());
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &png).unwrap();
-        assert!(look(file.path()).await.is_none_or(|seen| seen.blurhash.is_none() && seen.thumbnail.is_none()));
+        let plain = Picture { width: 30_000, height: 30_000, blurhash: None, thumbnail: None };
+        assert_eq!(look(file.path()).await, Some(plain), "its header is read, nothing else");
         assert_eq!(shrink(file.path(), 1080).await, None);
     }
 

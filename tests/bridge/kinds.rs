@@ -1,5 +1,7 @@
 //! What is done to messages and seen of people: reactions, edits, unsends, receipts, typing; in both directions.
 
+use serde_json::{Value, json};
+
 use crate::chat::{Chat, edit, reaction};
 use crate::world::{Setup, World};
 
@@ -146,7 +148,7 @@ async fn an_edit_in_matrix_changes_the_item_and_its_echo_is_no_news() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_of_an_old_message_says_why_it_stays() {
+async fn an_edit_of_somebody_elses_message_says_why_it_is_not_bridged() {
     let chat = Chat::start().await;
     let world = &chat.world;
     let foreign = edit(&chat.theirs.0, "not yours");
@@ -181,13 +183,60 @@ async fn receipts_travel_both_ways_and_only_forwards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_member_of_a_group_has_a_receipt_of_their_own() {
+    let world = World::start().await;
+    let carol = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let members = [world.bob.pk, world.anna_account.pk, carol.pk];
+    let thread = world.sim.create_thread(&members, Some("Friends")).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    let mut said = Vec::new();
+    for text in ["one", "two", "three"] {
+        let event = world.homeserver.send_text(&room, &world.anna.id, text).unwrap();
+        let items = world.sim.wait_for_items(&thread, said.len() + 2, crate::world::DEADLINE).await.unwrap();
+        said.push((event, items.last().unwrap().item_id.clone()));
+    }
+    world.until_idle().await;
+    let reads = |reader: u64, n: usize| world.sim.mark_seen(reader, &thread, &said[n].1).unwrap();
+    let shown = |account: &instagram_sim::Account, n: usize| {
+        let (ghost, wanted) = (world.ghost(account), said[n].0.clone());
+        let room = room.clone();
+        move |world: &World| (world.homeserver.receipt_of(&room, &ghost)? == wanted).then_some(())
+    };
+    reads(world.bob.pk, 2);
+    reads(carol.pk, 0);
+    world.until("Bob's receipt", shown(&world.bob, 2)).await;
+    world.until("Carol's receipt", shown(&carol, 0)).await;
+    reads(carol.pk, 1);
+    world.until("Carol's next receipt", shown(&carol, 1)).await;
+    assert!(shown(&world.bob, 2)(&world).is_some(), "Bob's stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn receipts_can_wait_for_a_reply() {
     let setup = Setup { bridge: "  receipts: on_reply\n".to_owned(), ..Setup::default() };
     let chat = Chat::start_with(&setup).await;
     let world = &chat.world;
-    let path = format!("items/{}/seen/", chat.theirs.1);
-    let asked = |world: &World| world.sim.recorded_requests().into_iter().find(|request| request.path.contains(&path));
-    world.until("the receipt that comes with the reply", asked).await;
+    let read = |world: &World| -> Vec<String> {
+        let paths = world.sim.recorded_requests().into_iter().map(|request| request.path);
+        paths.filter(|path| path.contains("/seen/")).collect()
+    };
+    let is_last = |item: &str| {
+        let path = format!("items/{item}/seen/");
+        move |world: &World| read(world).pop().filter(|last| last.contains(&path))
+    };
+    world.until("the receipt that comes with the reply", is_last(&chat.theirs.1)).await;
+    // To read alone says nothing.
+    let item = world.sim.send_text(world.bob.pk, &chat.thread, "and then?").unwrap();
+    let event = world.until("the question", |world| world.event(&chat.room, "and then?")).await;
+    world.homeserver.mark_read(&chat.room, &world.anna.id, event["event_id"].as_str().unwrap()).unwrap();
+    // What was typed after it is there: so the receipt had its turn.
+    world.homeserver.set_typing(&chat.room, &world.anna.id, true).unwrap();
+    let typed = |world: &World| world.sim.recorded_requests().into_iter().find(|one| one.body.contains("activity"));
+    world.until("Anna types", typed).await;
+    let before = read(world);
+    assert!(!before.iter().any(|path| path.contains(&item)), "{before:?}");
+    world.homeserver.send_text(&chat.room, &world.anna.id, "nothing").unwrap();
+    world.until("the receipt that comes with the next reply", is_last(&item)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,6 +247,14 @@ async fn typing_is_shown_on_both_sides() {
     let typing = |world: &World| world.homeserver.typing_in(&chat.room).contains(&ghost);
     world.sim.show_typing(world.bob.pk, &chat.thread, true).unwrap();
     world.until("Bob types", |world| typing(world).then_some(())).await;
+    // The same again says nothing new; it came on two topics besides.
+    world.sim.show_typing(world.bob.pk, &chat.thread, true).unwrap();
+    chat.settled().await;
+    let asked = world.homeserver.requests().into_iter().filter(|(path, _)| path.contains("typing"));
+    let before: u64 = asked.map(|(_, count)| count).sum();
+    assert!(before <= 2, "{before} requests: Bob types, and what he wrote ends it");
+    world.sim.show_typing(world.bob.pk, &chat.thread, true).unwrap();
+    world.until("Bob types on", |world| typing(world).then_some(())).await;
     world.sim.show_typing(world.bob.pk, &chat.thread, false).unwrap();
     world.until("Bob stops", |world| (!typing(world)).then_some(())).await;
     assert!(!world.homeserver.typing_in(&chat.room).contains(&anna));
@@ -205,4 +262,35 @@ async fn typing_is_shown_on_both_sides() {
     world.until("Bob types again", |world| typing(world).then_some(())).await;
     world.sim.send_text(world.bob.pk, &chat.thread, "written").unwrap();
     world.until("what he wrote ends it", |world| (!typing(world)).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stops_without_a_word_types_no_more_after_a_while() {
+    let chat = Chat::start().await;
+    let world = &chat.world;
+    let ghost = world.ghost(&world.bob);
+    let typing = |world: &World| world.homeserver.typing_in(&chat.room).contains(&ghost);
+    let value = json!({"sender_id": world.bob.pk.to_string(), "ttl": 1500, "activity_status": 1});
+    let path = format!("/direct_v2/threads/{}/activity_indicator_id/7", chat.thread);
+    let notice = json!({"event": "patch", "data": [{"op": "add", "path": path, "value": value.to_string()}]});
+    world.sim.push_publish(world.anna_account.pk, "149", &notice.to_string()).unwrap();
+    world.until("Bob types", |world| typing(world).then_some(())).await;
+    world.until("Bob's time is over", |world| (!typing(world)).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_in_matrix_is_shown_on_instagram() {
+    let chat = Chat::start().await;
+    let (world, anna) = (&chat.world, chat.world.anna.id.clone());
+    for (typing, status) in [(true, 1), (false, 0)] {
+        world.homeserver.set_typing(&chat.room, &anna, typing).unwrap();
+        let told = |world: &World| {
+            let bodies =
+                world.sim.recorded_requests().into_iter().filter_map(|one| serde_json::from_str(&one.body).ok());
+            let told: Vec<Value> = bodies.filter(|body: &Value| body["action"] == "indicate_activity").collect();
+            told.into_iter().next_back().filter(|last| last["activity_status"] == status)
+        };
+        let last = world.until("the indicator", told).await;
+        assert_eq!(last["thread_id"], chat.thread.as_str());
+    }
 }

@@ -83,6 +83,26 @@ async fn all_parts_of_an_item_go_when_one_is_redacted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn several_attachments_go_together_when_they_are_unsent_in_the_app() {
+    let chat = Chat::start().await;
+    let world = &chat.world;
+    let before = world.homeserver.events(&chat.room).len();
+    let album = instagram_sim::kinds::named("several_attachments").unwrap().item(&world.sim);
+    let item = world.sim.send_item(world.bob.pk, &chat.thread, album).unwrap();
+    chat.settled().await;
+    let events = world.homeserver.events(&chat.room);
+    let parts = events[before..events.len() - 1].iter().map(|event| event["event_id"].as_str().unwrap());
+    let parts: Vec<&str> = parts.collect();
+    assert_eq!(parts.len(), 3);
+    world.sim.unsend(world.bob.pk, &chat.thread, &item).unwrap();
+    chat.settled().await;
+    for part in parts {
+        assert!(chat.is_redacted(part), "{part}");
+    }
+    assert!(!chat.is_redacted(&chat.theirs.0), "nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_relayed_edits_and_takes_back_what_they_said() {
     let chat = Chat::start().await;
     let world = &chat.world;

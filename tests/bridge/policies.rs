@@ -72,7 +72,7 @@ async fn a_relay_ends_when_its_owner_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_to_a_file_ends() {
     let sections =
-        "media:\n  ffmpeg: /nowhere/ffmpeg\n  public_address: http://127.0.0.1:1\n  link_lifetime: 2s\n".to_owned();
+        "media:\n  ffmpeg: /nowhere/ffmpeg\n  public_address: http://127.0.0.1:1\n  link_lifetime: 4s\n".to_owned();
     let chat = Chat::start_with(&Setup { sections, ..Setup::default() }).await;
     let world = &chat.world;
     let pdf = world.homeserver.add_media(&b"%PDF-1.7 a long paper"[..], "application/pdf");
@@ -82,6 +82,8 @@ async fn a_link_to_a_file_ends() {
     let text = world.until("the link", |world| written(world).filter(|text| text.starts_with("paper.pdf"))).await;
     let path = text.strip_prefix("paper.pdf: http://127.0.0.1:1/").unwrap();
     let address = format!("{}/{path}", world.bridge.address());
+    let fetched = reqwest::get(&address).await.unwrap();
+    assert_eq!(fetched.bytes().await.unwrap(), &b"%PDF-1.7 a long paper"[..], "at first it leads to the file");
     let deadline = tokio::time::Instant::now() + DEADLINE;
     while reqwest::get(&address).await.unwrap().status() != 404 {
         assert!(tokio::time::Instant::now() < deadline, "the link does not end");

@@ -121,8 +121,30 @@ async fn a_declined_request_stays_away() {
     world.sim.send_text(world.bob.pk, &thread, "still there?").unwrap();
     let other = world.sim.create_account("other", "").unwrap();
     let marker = world.chat_with(&other);
+    // One connection brings both, in this order.
     world.portal_of(&marker, &other).await;
+    world.until_idle().await;
     assert!(world.event(&room, "still there?").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ignored_request_stays_ignored_over_a_restart() {
+    let mut world = world("ignore").await;
+    let thread = request(&world).await;
+    let before = world.said_by(world.management_room(), &world.bot());
+    for n in 0..2 {
+        world.sim.set_options(world.anna_account.pk, AccountOptions::default()).unwrap();
+        let other = world.sim.create_account(&format!("other{n}"), "").unwrap();
+        let marker = world.chat_with(&other);
+        world.portal_of(&marker, &other).await;
+        world.until_idle().await;
+        assert_eq!(room_of(&world, &thread), None, "{n} restarts");
+        assert!(is_pending(&world, &thread));
+        world.bridge.kill();
+        world.bridge.start();
+        world.sim.send_text(world.bob.pk, &thread, "may I, please?").unwrap();
+    }
+    assert_eq!(world.said_by(world.management_room(), &world.bot()), before, "nobody is told");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,6 +55,7 @@ impl World {
             first_retry: Duration::from_millis(200),
             forget_transactions: setup.forget_transactions,
             upload_limit: setup.upload_limit.unwrap_or(50 << 20),
+            kept_media: setup.kept_media,
             ..Options::default()
         };
         let homeserver = Homeserver::start(options).await.unwrap();
@@ -156,6 +157,24 @@ impl World {
         room
     }
 
+    /// Waits until nothing is left to do of what the bridge has heard.
+    pub(crate) async fn until_idle(&self) {
+        let address = format!("{}/_puppetgram/metrics", self.bridge.address());
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        loop {
+            // It may just be starting.
+            let text = match reqwest::get(&address).await {
+                Ok(answer) => answer.text().await.unwrap_or_default(),
+                Err(_) => String::new(),
+            };
+            if text.lines().any(|line| line == "puppetgram_inbox_pending 0") {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "rows are left: {}", self.bridge.log_tail());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// What a user said in a room, in the order of the room.
     pub(crate) fn said_by(&self, room: &str, user: &str) -> Vec<String> {
         let of_user = |event: &Value| event["type"] == "m.room.message" && event["sender"] == user;
@@ -222,6 +241,8 @@ pub(crate) struct Setup {
     pub(crate) forget_transactions: bool,
     /// Largest upload that the homeserver takes, in bytes.
     pub(crate) upload_limit: Option<usize>,
+    /// The homeserver forgets uploads that are larger than so many bytes: tests of many files need not keep them.
+    pub(crate) kept_media: usize,
     /// Further lines for the `instagram:` section.
     pub(crate) instagram: String,
     /// Lines of the `bridge:` section.
@@ -238,6 +259,7 @@ impl Default for Setup {
             retention: 20_000,
             forget_transactions: false,
             upload_limit: None,
+            kept_media: 50 << 20,
             instagram: String::new(),
             bridge: String::new(),
             sections: String::new(),
@@ -269,11 +291,22 @@ impl BridgeProcess {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Memory that it holds, in KiB.
-    pub(crate) fn resident_kib(&self) -> u64 {
+    /// Forgets how much memory it has held at most, and gives what it holds now, in KiB.
+    pub(crate) fn forget_peak(&self) -> u64 {
+        // https://docs.kernel.org/filesystems/proc.html: 5 resets the peak of the resident set to its present size.
+        fs::write(format!("/proc/{}/clear_refs", self.child.as_ref().unwrap().id()), "5").unwrap();
+        self.memory_kib("VmRSS:")
+    }
+
+    /// The most memory that it has held since the peak was forgotten, in KiB: also what was let go before anybody looked.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        self.memory_kib("VmHWM:")
+    }
+
+    fn memory_kib(&self, which: &str) -> u64 {
         let id = self.child.as_ref().unwrap().id();
         let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(which)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 

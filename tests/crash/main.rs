@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod actions;
+mod deeds;
 #[path = "../bridge/world.rs"]
 #[expect(dead_code, reason = "the other test binary uses the rest")]
 mod world;
@@ -13,6 +14,15 @@ mod world;
 use std::time::Duration;
 
 use world::{Setup, World};
+
+/// Moments that every message meets: those begin so.
+const OF_MESSAGES: [&str; 3] = ["transaction-", "batch-", "to-"];
+/// Moments that `tests/bridge/history.rs` meets.
+const OF_HISTORY: [&str; 2] = ["history-after-page", "history-after-finish"];
+
+fn is_of_messages(name: &str) -> bool {
+    OF_MESSAGES.iter().any(|start| name.starts_with(start))
+}
 
 fn numbered(prefix: &str, range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|n| format!("{prefix} {n}")).collect()
@@ -28,13 +38,23 @@ fn kills() -> usize {
     std::env::var("PUPPETGRAM_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20)
 }
 
+#[test]
+fn every_named_moment_is_met_by_a_test() {
+    let of_deeds = deeds::moments();
+    for name in puppetgram::failpoint::ALL {
+        let is_met =
+            is_of_messages(name) || name.starts_with("room-") || OF_HISTORY.contains(&name) || of_deeds.contains(&name);
+        assert!(is_met, "no test dies at {name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_death_at_any_named_moment_changes_nothing() {
+async fn a_death_at_any_moment_of_a_message_changes_nothing() {
     let mut world = World::start_with(&setup()).await;
     let thread = world.chat_with(&world.bob);
     let room = world.portal_of(&thread, &world.bob).await;
     let mut sent = 0;
-    for failpoint in puppetgram::failpoint::ALL.into_iter().take_while(|name| !name.starts_with("room-")) {
+    for failpoint in puppetgram::failpoint::ALL.into_iter().filter(|name| is_of_messages(name)) {
         for hit in ["1", "3"] {
             world.bridge.kill();
             world.bridge.start_with(&[("PUPPETGRAM_FAILPOINT", &format!("{failpoint}:{hit}"))]);

@@ -66,6 +66,8 @@ impl Steps {
     }
 }
 
+const TEST: [&str; 3] = ["test", "--workspace", "--no-fail-fast"];
+
 /// Runs all steps. Lints and format do not keep the tests from running.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut steps = Steps::default();
@@ -79,8 +81,12 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<ExitCode> {
         if options.long {
             variables.extend([("PUPPETGRAM_KILLS", "200".into()), ("PUPPETGRAM_LONG", "1".into())]);
         }
-        steps.step("cargo test --workspace", cargo(&["test", "--workspace", "--no-fail-fast"], &variables)).await;
+        steps.step("cargo test --workspace", cargo(&TEST, &variables)).await;
+        steps.step("cargo xtask demo --script", cargo(&["xtask", "demo", "--script"], &[])).await;
         steps.step("stop the servers", async { Ok((drop(postgres), None)) }).await;
+    } else {
+        // What the tests say without servers helps too; the step that failed fails the whole.
+        steps.step("cargo test --workspace, without servers", cargo(&TEST, &[])).await;
     }
     steps.step("cargo deny check", deny()).await;
     Ok(steps.summary())

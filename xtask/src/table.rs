@@ -102,8 +102,10 @@ pub(crate) struct Ground<'a> {
     management: Place,
     /// A room of Anna that has nothing to do with the bridge.
     elsewhere: Place,
-    /// Two chats that strangers have begun.
-    requests: [Place; 2],
+    /// A group that Anna does not stay in.
+    former: Place,
+    /// Three chats that strangers have begun.
+    requests: [Place; 3],
     names: Names,
 }
 
@@ -173,6 +175,7 @@ impl<'a> Ground<'a> {
         let dora = sim.create_account("dora.everything", "Dora")?;
         let direct = place(sim, anna, account, &[&bob], None).await?;
         let group = place(sim, anna, account, &[&bob, &carol], Some("Friends")).await?;
+        let former = place(sim, anna, account, &[&bob, &carol], Some("Colleagues")).await?;
         let management = room_only(anna.create_room(&[bot]).await?);
         let welcomed = |seen: &crate::matrix::Seen| (!seen.said_by(&management.room, bot).is_empty()).then_some(());
         anna.wait_for(DEADLINE, welcomed).await.context("the bot did not come to its room")?;
@@ -180,25 +183,38 @@ impl<'a> Ground<'a> {
         sim.set_options(account.pk, AccountOptions { requests_are_pending: true, ..AccountOptions::default() })?;
         let eve = sim.create_account("eve.everything", "Eve")?;
         let frank = sim.create_account("frank.everything", "Frank")?;
+        let gina = sim.create_account("gina.everything", "Gina")?;
         let requests = [
             begin(sim, anna, &[&eve, account], None, "May I ask something?").await?,
             begin(sim, anna, &[&frank, account], None, "Buy my lamps!").await?,
+            begin(sim, anna, &[&gina, account], None, "Do you remember me?").await?,
         ];
         sim.set_options(account.pk, AccountOptions::default())?;
         let mut names = Names::default();
         names.add(bot, "BOT");
         names.add(anna.user_id(), "ANNA");
         names.add(guest.user_id(), "GUEST");
-        for (person, name) in
-            [(account, "ANNA"), (&bob, "BOB"), (&carol, "CAROL"), (&dora, "DORA"), (&eve, "EVE"), (&frank, "FRANK")]
-        {
+        for (person, name) in [
+            (account, "ANNA"),
+            (&bob, "BOB"),
+            (&carol, "CAROL"),
+            (&dora, "DORA"),
+            (&eve, "EVE"),
+            (&frank, "FRANK"),
+            (&gina, "GINA"),
+        ] {
             names.add(&format!("@instagram_{}:{domain}", person.pk), &format!("GHOST OF {name}"));
             names.add(&person.pk.to_string(), &format!("PK OF {name}"));
         }
-        let [request, another] = &requests;
-        for (place, name) in
-            [(&direct, "DIRECT"), (&group, "GROUP"), (request, "REQUEST"), (another, "ANOTHER REQUEST")]
-        {
+        let [request, another, third] = &requests;
+        for (place, name) in [
+            (&direct, "DIRECT"),
+            (&group, "GROUP"),
+            (&former, "FORMER GROUP"),
+            (request, "REQUEST"),
+            (another, "ANOTHER REQUEST"),
+            (third, "THIRD REQUEST"),
+        ] {
             names.add(&place.thread, &format!("{name} THREAD"));
             names.add(&place.room, &format!("{name} ROOM"));
         }
@@ -217,6 +233,7 @@ impl<'a> Ground<'a> {
             domain,
             direct,
             group,
+            former,
             management,
             elsewhere,
             requests,
@@ -227,14 +244,16 @@ impl<'a> Ground<'a> {
     /// Where something is done, and whether messages before and after it tell when it is done: they do in chats that
     /// are open.
     fn place_of(&self, name: &str) -> (&Place, bool) {
-        let [request, another] = &self.requests;
+        let [request, another, third] = &self.requests;
         match name.split_once(": ").map(|(place, _)| place) {
             Some("group") => (&self.group, true),
             Some("last in the group") => (&self.group, false),
+            Some("former group") => (&self.former, false),
             Some("to the bot") => (&self.management, false),
             Some("elsewhere") => (&self.elsewhere, false),
             Some("request") => (request, false),
             Some("another request") => (another, false),
+            Some("third request") => (third, false),
             _ => (&self.direct, true),
         }
     }
@@ -257,7 +276,9 @@ impl<'a> Ground<'a> {
         let (name, towards) = match &deed.act {
             Act::InApp(act) => {
                 act(self, place)?;
-                self.fence_from_app(place).await?;
+                if is_open {
+                    self.fence_from_app(place).await?;
+                }
                 (format!("in the app: {}", deed.name), "matrix")
             }
             Act::InClient(act) => {

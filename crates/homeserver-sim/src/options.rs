@@ -17,6 +17,8 @@ pub struct Options {
     pub first_retry: Duration,
     /// Largest upload, in bytes.
     pub upload_limit: usize,
+    /// Larger uploads are taken and forgotten: they are there, and empty.
+    pub kept_media: usize,
     /// Largest content of an event, in bytes.
     pub event_limit: usize,
 }
@@ -30,6 +32,7 @@ impl Default for Options {
             forget_transactions: false,
             first_retry: Duration::from_secs(1),
             upload_limit: 50 << 20,
+            kept_media: 50 << 20,
             event_limit: 65_000,
         }
     }

@@ -20,42 +20,92 @@ fn compact(json: &str) -> String {
     json.replace(", \"", ",\"").replace("\": ", "\":")
 }
 
+/// Subscriptions, of which there is instagrapi's form only: each has a test of its own below.
+const SUBSCRIPTIONS: [&str; 3] = ["graphql_sub", "skywalker_sub", "iris_sub"];
+
+/// Where we differ from instagrapi, and why.
+const NOT_OURS: [(&str, &str); 2] = [
+    ("typing_on", "instagrapi writes the status as text, mautrix as a number, as we do"),
+    ("typing_off", "instagrapi writes the status as text, mautrix as a number, as we do"),
+];
+
+/// The command of a case, as we make it.
+fn ours(name: &str) -> Vec<u8> {
+    let long = "340282366841710300949128000000000000001";
+    match name {
+        "text" => send_text(long, "h\u{e9}llo", CONTEXT, None, &[]),
+        "text_mention" => send_text("T", "hi @bob", CONTEXT, None, &["42".to_owned()]),
+        "text_reply" => send_text("T", "re", CONTEXT, Some(("300000000000000001", "7400000000000000000")), &[]),
+        "link" => {
+            let url = "https://example.com/x".to_owned();
+            send_link("T", "see https://example.com/x", &[url], CONTEXT, None)
+        }
+        "like" => send_like("T", CONTEXT),
+        "reaction_add" => react("T", "I", "text", Some("\u{1f525}"), CONTEXT),
+        "reaction_remove" => react("T", "I", "text", None, CONTEXT),
+        "mark_seen" => mark_seen("T", "I", CONTEXT),
+        "mark_visual_item_seen" => mark_visual_item_seen("T", "I", CONTEXT),
+        "hashtag" => send_share("T", Share::Hashtag, "cats", "", CONTEXT),
+        "location" => send_share("T", Share::Location, "V", "", CONTEXT),
+        "profile" => send_share("T", Share::Profile, "42", "", CONTEXT),
+        "media_share" => send_share("T", Share::Post, "1_2", "", CONTEXT),
+        "reel_share" => send_share("T", Share::Story, "1_2", "", CONTEXT),
+        "typing_on" => indicate_activity("T", true, CONTEXT),
+        "typing_off" => indicate_activity("T", false, CONTEXT),
+        unknown => panic!("{unknown} has no command"),
+    }
+}
+
 #[test]
 fn commands_are_byte_equal_to_mautrix() {
-    let long = "340282366841710300949128000000000000001";
     let mut compared = 0;
     for case in cases("mqtt_commands") {
+        let name = case["name"].as_str().unwrap();
         let Some(expected) = case["outputs"]["mautrix_instagram"]["json"].as_str() else {
-            // Subscriptions, which are compared below.
-            assert!(case["name"].as_str().unwrap().ends_with("_sub"));
+            assert!(SUBSCRIPTIONS.contains(&name), "{name}");
             continue;
         };
-        let ours = match case["name"].as_str().unwrap() {
-            "text" => send_text(long, "h\u{e9}llo", CONTEXT, None, &[]),
-            "text_mention" => send_text("T", "hi @bob", CONTEXT, None, &["42".to_owned()]),
-            "text_reply" => send_text("T", "re", CONTEXT, Some(("300000000000000001", "7400000000000000000")), &[]),
-            "link" => {
-                let url = "https://example.com/x".to_owned();
-                send_link("T", "see https://example.com/x", &[url], CONTEXT, None)
-            }
-            "like" => send_like("T", CONTEXT),
-            "reaction_add" => react("T", "I", "text", Some("\u{1f525}"), CONTEXT),
-            "reaction_remove" => react("T", "I", "text", None, CONTEXT),
-            "mark_seen" => mark_seen("T", "I", CONTEXT),
-            "mark_visual_item_seen" => mark_visual_item_seen("T", "I", CONTEXT),
-            "hashtag" => send_share("T", Share::Hashtag, "cats", "", CONTEXT),
-            "location" => send_share("T", Share::Location, "V", "", CONTEXT),
-            "profile" => send_share("T", Share::Profile, "42", "", CONTEXT),
-            "media_share" => send_share("T", Share::Post, "1_2", "", CONTEXT),
-            "reel_share" => send_share("T", Share::Story, "1_2", "", CONTEXT),
-            "typing_on" => indicate_activity("T", true, CONTEXT),
-            "typing_off" => indicate_activity("T", false, CONTEXT),
-            unknown => panic!("{unknown} has no command"),
-        };
-        assert_eq!(String::from_utf8(ours).unwrap(), compact(expected), "{}", case["name"]);
+        assert_eq!(String::from_utf8(ours(name)).unwrap(), compact(expected), "{name}");
         compared += 1;
     }
     assert_eq!(compared, 16);
+}
+
+/// Ours have every field of instagrapi's, and some more, which mautrix has too.
+#[test]
+fn commands_have_all_that_those_of_instagrapi_have() {
+    let mut compared = 0;
+    for case in cases("mqtt_commands") {
+        let name = case["name"].as_str().unwrap();
+        let Some(theirs) = case["outputs"]["instagrapi"]["json"].as_str() else { continue };
+        if SUBSCRIPTIONS.contains(&name) {
+            continue;
+        }
+        let theirs: Json = serde_json::from_str(theirs).unwrap();
+        let ours: Json = serde_json::from_slice(&ours(name)).unwrap();
+        let differing: Vec<_> =
+            theirs.as_object().unwrap().iter().filter(|(key, value)| ours[*key] != **value).collect();
+        let is_excused = NOT_OURS.iter().any(|(excused, _)| *excused == name);
+        assert_eq!(differing.is_empty(), !is_excused, "{name}: {differing:?}");
+        compared += 1;
+    }
+    assert_eq!(compared, 6);
+}
+
+/// Names under `sub` and nothing else, as instagrapi has it.
+#[test]
+fn subscriptions_have_the_shape_of_instagrapis() {
+    for (name, ours) in
+        [("graphql_sub", graphql(1, "11111111-2222-4333-8444-555555555555")), ("skywalker_sub", skywalker(1))]
+    {
+        let case = cases("mqtt_commands").into_iter().find(|case| case["name"] == name).unwrap();
+        let theirs: Json = serde_json::from_str(case["outputs"]["instagrapi"]["json"].as_str().unwrap()).unwrap();
+        let ours: Json = serde_json::from_slice(&ours).unwrap();
+        for document in [&theirs, &ours] {
+            assert_eq!(document.as_object().unwrap().keys().collect::<Vec<_>>(), ["sub"], "{name}");
+            assert!(document["sub"].as_array().unwrap().iter().all(Json::is_string), "{name}");
+        }
+    }
 }
 
 #[test]

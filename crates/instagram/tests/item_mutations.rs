@@ -3,8 +3,11 @@
 //! Every field at every depth of every fixture: those of `vectors/message_sync.json` and of `fixtures/items.json`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may end a test")]
 
+mod mutate;
+
 use instagram::item::{Content, Item, Media, Share, ViewMode};
-use serde_json::{Value as Json, json};
+use mutate::{mutations, places};
+use serde_json::Value as Json;
 
 fn read(file: &str) -> Json {
     let path = format!("{}/tests/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -17,66 +20,17 @@ fn fixtures() -> Vec<(String, Json)> {
         fixtures.push((case["name"].as_str().unwrap().to_owned(), case["item"].clone()));
     }
     for case in read("vectors/message_sync.json")["cases"].as_array().unwrap() {
-        let value = case["input"][0]["data"][0]["value"].as_str().unwrap_or("{}");
-        let item: Json = serde_json::from_str(value).unwrap();
-        if item.get("item_type").is_some() {
-            fixtures.push((case["name"].as_str().unwrap().to_owned(), item));
+        let patches =
+            case["input"].as_array().unwrap().iter().flat_map(|envelope| envelope["data"].as_array().unwrap());
+        for (n, patch) in patches.enumerate() {
+            let item: Json = serde_json::from_str(patch["value"].as_str().unwrap_or("{}")).unwrap();
+            if item.get("item_type").is_some() {
+                fixtures.push((format!("{} {n}", case["name"].as_str().unwrap()), item));
+            }
         }
     }
     assert!(fixtures.len() > 100);
     fixtures
-}
-
-/// JSON pointers to everything inside a value.
-fn places(value: &Json, at: &str, found: &mut Vec<String>) {
-    let children: Vec<(String, &Json)> = match value {
-        Json::Object(fields) => fields.iter().map(|(key, value)| (format!("{at}/{key}"), value)).collect(),
-        Json::Array(elements) => elements.iter().enumerate().map(|(i, value)| (format!("{at}/{i}"), value)).collect(),
-        _ => Vec::new(),
-    };
-    for (place, value) in children {
-        places(value, &place, found);
-        found.push(place);
-    }
-}
-
-/// Every way in which one place of an item can be other than it should.
-fn mutations(item: &Json, place: &str) -> Vec<(String, Json)> {
-    let (parent, key) = place.rsplit_once('/').unwrap();
-    let mut all = Vec::new();
-    let old = item.pointer(place).unwrap();
-    for wrong in [
-        Json::Null,
-        json!(7),
-        json!(-1.5),
-        json!("x"),
-        json!(""),
-        json!(true),
-        json!([]),
-        json!({}),
-        json!([old]),
-        json!({ "x": old }),
-        json!(old.to_string()),
-    ] {
-        let mut mutated = item.clone();
-        *mutated.pointer_mut(place).unwrap() = wrong.clone();
-        all.push((format!("{place} = {wrong}"), mutated));
-    }
-    for new_name in [None, Some(format!("{key}_v2")), Some(key.to_uppercase())] {
-        let mut mutated = item.clone();
-        match mutated.pointer_mut(parent).unwrap() {
-            Json::Object(fields) => {
-                let value = fields.remove(key).unwrap();
-                if let Some(new_name) = &new_name {
-                    fields.insert(new_name.clone(), value);
-                }
-            }
-            Json::Array(elements) => _ = elements.remove(key.parse().unwrap()),
-            _ => unreachable!("a parent has children"),
-        }
-        all.push((format!("{place} renamed to {new_name:?}"), mutated));
-    }
-    all
 }
 
 fn files(content: &Content) -> &[Media] {

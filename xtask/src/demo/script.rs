@@ -13,8 +13,17 @@ use super::stage::{DEADLINE, Stage};
 pub(super) struct Scene {
     what: String,
     towards: &'static str,
-    /// How long it took; none when it never came, or came wrong.
-    latency: Option<Duration>,
+    outcome: Outcome,
+}
+
+/// Whether it came.
+pub(super) enum Outcome {
+    /// After so long.
+    Bridged(Duration),
+    /// It came, and is not what the table says.
+    Differs,
+    /// It never came.
+    Missing,
 }
 
 /// Plays all scenes in order.
@@ -81,24 +90,39 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<Vec<Scene>> {
     Ok(scenes)
 }
 
-/// Prints the table; returns how many are missing.
+/// Prints the table; returns how many are missing or not as they should be.
 pub(super) fn report(scenes: &[Scene]) -> usize {
     eprintln!("\n  {:<72} {:<10} {:>10}", "what", "towards", "latency");
-    for Scene { what, towards, latency } in scenes {
-        let shown = latency.map_or_else(|| "MISSING".to_owned(), |latency| format!("{} ms", latency.as_millis()));
+    for Scene { what, towards, outcome } in scenes {
+        let shown = match outcome {
+            Outcome::Bridged(latency) => format!("{} ms", latency.as_millis()),
+            Outcome::Differs => "DIFFERS".to_owned(),
+            Outcome::Missing => "MISSING".to_owned(),
+        };
         eprintln!("  {what:<72} {towards:<10} {shown:>10}");
     }
-    let missing = scenes.iter().filter(|scene| scene.latency.is_none()).count();
-    eprintln!("  {} bridged, {missing} missing", scenes.len() - missing);
-    missing
+    let count = |of: fn(&Outcome) -> bool| scenes.iter().filter(|scene| of(&scene.outcome)).count();
+    let missing = count(|outcome| matches!(outcome, Outcome::Missing));
+    let differing = count(|outcome| matches!(outcome, Outcome::Differs));
+    eprintln!(
+        "  {} bridged, {missing} missing, {differing} other than they should be",
+        scenes.len() - missing - differing
+    );
+    missing + differing
 }
 
+/// A scene that took so long; none when it never came, or came wrong.
 pub(super) fn scene(what: impl Into<String>, towards: &'static str, latency: Option<Duration>) -> Scene {
     let what = what.into();
     if latency.is_none() {
         eprintln!("missing: {what} towards {towards}");
     }
-    Scene { what, towards, latency }
+    Scene { what, towards, outcome: latency.map_or(Outcome::Missing, Outcome::Bridged) }
+}
+
+/// A scene of which the table knows what it becomes.
+pub(super) fn compared(what: String, towards: &'static str, outcome: Outcome) -> Scene {
+    Scene { what, towards, outcome }
 }
 
 fn text(body: &str) -> Value {

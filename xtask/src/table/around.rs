@@ -101,11 +101,18 @@ fn requests() -> Vec<Deed> {
         .until(move |g, p| asked(g, p, "approve")),
         Deed::in_client("another request: declined", |g, p| command(g, p, "!ig decline"))
             .until(|g, p| g.bot_said(p, "Declined")),
+        Deed::in_client("third request: accepted by a command", |g, p| command(g, p, "!ig accept"))
+            .until(move |g, p| asked(g, p, "approve") && g.bot_said(p, "Accepted")),
     ]
 }
 
 fn ends() -> Vec<Deed> {
     vec![
+        Deed::in_app("former group: Anna is removed", |g, p| {
+            Ok(g.sim.remove_member(g.bob.pk, &p.thread, g.account.pk)?)
+        })
+        .until(|g, p| g.bot_said(p, "in this Instagram group no more")),
+        // Only their own account can mark it for somebody: see `tests/bridge/puppets.rs`.
         Deed::in_app("marked as unread", |g, p| Ok(g.sim.mark_unread(g.account.pk, &p.thread)?)),
         Deed::in_app("the chat deleted", |g, p| Ok(g.sim.hide_thread(g.account.pk, &p.thread)?)),
         Deed::in_client("the chat deleted", |g, p| command(g, p, "!ig delete-chat"))

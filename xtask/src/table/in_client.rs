@@ -1,6 +1,6 @@
 //! What Anna does in her Matrix client.
 
-use instagram_sim::sample;
+use instagram_sim::{Fault, History, sample};
 use serde_json::{Value, json};
 
 use super::{Deed, Doing, Ground, Place};
@@ -236,13 +236,32 @@ fn chats() -> Vec<Deed> {
         Deed::in_client("group: a removal", |g, p| {
             Box::pin(async move { g.anna.kick(&p.room, &format!("@instagram_{}:{}", g.dora.pk, g.domain)).await })
         }),
+        Deed::in_client("group: earlier messages", |g, p| {
+            Box::pin(async move {
+                g.sim.import_history(&p.thread, 3, &History { reaction_every: 0, ..History::default() })?;
+                g.anna.send(&p.room, "!ig backfill 5").await.map(drop)
+            })
+        })
+        .until(|g, p| g.last(p, |event| event["content"]["body"] == "old 2").is_some()),
         // As an admin of the group she has the power to.
         Deed::in_client("group: the end of somebody else's message", |g, p| {
             Box::pin(async move { g.anna.redact(&p.room, &p.theirs.0).await })
         })
         .until(|g, p| g.bot_said(p, "removed here only")),
-        Deed::in_client("earlier messages", |g, p| command(g, p, "!ig backfill 5"))
-            .until(|g, p| g.bot_said(p, "Fetching up to 5")),
+        Deed::in_client("a text while there is no realtime connection", |g, p| {
+            Box::pin(async move {
+                g.sim.inject(g.account.pk, Fault::CloseBeforeConnAck, 1000)?;
+                g.sim.cut_connections(g.account.pk)?;
+                g.anna.send(&p.room, "over HTTP").await?;
+                let arrived = g.sim.wait_for("the text", super::DEADLINE, |sim| {
+                    let items = sim.thread_items(&p.thread).ok()?;
+                    items.iter().any(|item| item.text.as_deref() == Some("over HTTP")).then_some(())
+                });
+                let arrived = arrived.await;
+                g.sim.clear_faults(g.account.pk)?;
+                Ok(arrived?)
+            })
+        }),
         Deed::in_client("mute", |g, p| command(g, p, "!ig mute")).until(|g, p| g.bot_said(p, "is silent")),
         Deed::in_client("unmute", |g, p| command(g, p, "!ig unmute")).until(|g, p| g.bot_said(p, "tells you")),
         Deed::in_client("mark as unread", |g, p| command(g, p, "!ig mark-unread"))

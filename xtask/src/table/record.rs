@@ -6,6 +6,21 @@ use serde_json::{Map, Value, json};
 /// Fields that name the device or the attempt.
 const OPEN_FIELDS: [&str; 3] = ["_uuid", "device_id", "dev.puppetgram.request"];
 
+/// Headers that say nothing about an upload; the last two are what Instagram has given the session.
+const OF_ANY_REQUEST: [&str; 11] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "authorization",
+    "connection",
+    "content-length",
+    "host",
+    "transfer-encoding",
+    "user-agent",
+    "ig-u-rur",
+    "x-mid",
+];
+
 /// What ids are called in a record.
 #[derive(Debug, Default)]
 pub struct Names(Vec<(String, String)>);
@@ -107,8 +122,12 @@ pub fn event(names: &Names, event: &Value) -> Value {
 
 /// The fields of a request: of a command, of a form, of a signed form, or of an upload's headers.
 fn fields(request: &RecordedRequest) -> Value {
-    if let Some(kind) = request.header("x-entity-type") {
-        return json!({"x-entity-type": kind, "x-entity-length": request.header("x-entity-length")});
+    if request.header("x-entity-type").is_some() {
+        let of_upload = request.headers.iter().filter(|(name, _)| !OF_ANY_REQUEST.contains(&name.as_str()));
+        let mut fields: Map<String, Value> =
+            of_upload.map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
+        fields.insert("bytes".to_owned(), request.body_size.into());
+        return Value::Object(fields);
     }
     if let Ok(value @ Value::Object(_)) = serde_json::from_str(&request.body) {
         return value;

@@ -98,5 +98,6 @@ fn medium(sim: &Sim, headers: &HeaderMap, bytes: Bytes) -> Answer<Medium> {
     }
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
-    Ok(Medium { bytes: Some(bytes), content_type })
+    let kept = if bytes.len() > sim.options.kept_media { Bytes::new() } else { bytes };
+    Ok(Medium { bytes: Some(kept), content_type })
 }

@@ -5,7 +5,9 @@ use instagram::mqttot::{Packet, Publish, deflate};
 use instagram::realtime::{CloseReason, Event, Typing};
 use instagram::thrift::{Struct, Value};
 use instagram::topic::Topic;
+use serde_json::{Value as Json, json};
 
+use crate::mutate::{mutations, places};
 use crate::peer::{World, frame, pieces};
 
 /// Puts garbage between two good pieces and returns what came of it.
@@ -188,4 +190,40 @@ fn typing_comes_through_both_topics() {
         ttl_ms: Some(12_000),
     });
     assert_eq!(world.events(), [typing.clone(), typing]);
+}
+
+/// Every part of a typing notice missing or of another type.
+#[test]
+fn no_change_of_a_typing_notice_ends_anything() {
+    let value = json!({"timestamp": 5, "sender_id": "222", "ttl": 12_000, "activity_status": 1});
+    let notice = |value: &Json| {
+        json!({"event": "patch", "data": [{"op": "add", "path": "/direct_v2/threads/3402/activity_indicator_id/74",
+            "value": value.to_string()}]})
+    };
+    let mut notices: Vec<(String, Json)> = Vec::new();
+    for (document, is_value) in [(notice(&value), false), (value.clone(), true)] {
+        let mut all = Vec::new();
+        places(&document, "", &mut all);
+        for (what, mutated) in all.iter().flat_map(|place| mutations(&document, place)) {
+            notices.push((what, if is_value { notice(&mutated) } else { mutated }));
+        }
+    }
+    assert!(notices.len() > 100);
+    for (what, notice) in notices {
+        for topic in ["88", "149"] {
+            let json = notice.to_string();
+            let events = between_neighbours(|world| {
+                if topic == "149" {
+                    return Some(world.server_publishes(topic, &json));
+                }
+                let mut message = Struct::new();
+                message.push(1, Value::I32(3));
+                message.push(2, Value::from(json.as_str()));
+                Some(world.server_publishes_raw(topic, deflate(&message.encode())))
+            });
+            let is_harmless =
+                |event: &Event| matches!(event, Event::Typing(_) | Event::Malformed { .. } | Event::Notice { .. });
+            assert!(events.iter().all(is_harmless), "{what}: {events:?}");
+        }
+    }
 }

@@ -3,6 +3,8 @@
 
 mod connection;
 mod hostile;
+#[path = "../mutate/mod.rs"]
+mod mutate;
 mod peer;
 mod properties;
 mod sending;
