@@ -100,7 +100,8 @@ pub(super) async fn has_sent(bridge: &Bridge, event: &RoomEvent) -> Result<bool,
     // The outbox first: a send leaves it in the commit that maps it.
     Ok(bridge.store.event_of_request(&RequestId::new(request)).await?.is_some()
         || !bridge.store.mapping_of_event(&event.event_id).await?.is_empty()
-        || bridge.store.reaction_of_event(&event.event_id).await?.is_some())
+        || bridge.store.reaction_of_event(&event.event_id).await?.is_some()
+        || bridge.store.item_of_revision(&event.event_id).await?.is_some())
 }
 
 /// Shows that the user has marked a chat as unread in the app, or not any more.

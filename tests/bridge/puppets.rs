@@ -134,3 +134,25 @@ async fn a_death_in_between_makes_nothing_twice() {
     assert_eq!(chat.world.said_by(&chat.room, &anna), expected);
     assert_eq!(chat.world.written_by(&chat.thread, &chat.world.anna_account), expected, "nothing goes back");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_made_in_the_app_do_not_go_back_however_late_they_are_heard_of() {
+    let chat = Chat::start_with(&setup()).await;
+    let (world, account) = (&chat.world, chat.world.anna_account.pk);
+    let item = world.sim.send_text(account, &chat.thread, "one").unwrap();
+    chat.until_said("one").await;
+    chat.settled().await;
+    world.homeserver.set_appservice_url(Some("http://127.0.0.1:1"));
+    for text in ["two", "three"] {
+        world.sim.edit(account, &chat.thread, &item, text).unwrap();
+        chat.until_said(&format!("* {text}")).await;
+    }
+    // The edits are settled by now, and the bridge has yet to hear of their events.
+    chat.settled().await;
+    world.homeserver.set_appservice_url(Some(&world.bridge.address()));
+    world.homeserver.send_text(&chat.room, &world.anna.id, "the end").unwrap();
+    let expected = ["mine", "three", "the end"].map(str::to_owned);
+    world.expect_written(&chat.thread, &world.anna_account, &expected).await;
+    let edits = world.sim.recorded_requests().into_iter().filter(|request| request.path.contains("/edit/")).count();
+    assert_eq!((edits, world.said_by(&chat.room, &world.bot()).len()), (0, 0));
+}

@@ -8,7 +8,7 @@ use super::{RoomEvent, Speaker};
 use crate::bridge::Bridge;
 use crate::domain::convert::to_remote::{MessageContent, OutgoingPart};
 use crate::domain::notice::Notice;
-use crate::domain::record::{Effect, InboxRow, Mapping, Portal, Settlement};
+use crate::domain::record::{Effect, InboxRow, Mapping, Portal, Settlement, Shows};
 use crate::failpoint;
 use crate::lane::StepError;
 use crate::portal::echo::{self, Deed};
@@ -54,7 +54,7 @@ pub(super) async fn handle(
         })
         .collect();
     // A link to a file is a text too, and says nothing of what the user has written.
-    let is_text = |item: &Mapping| item.kind.as_deref().is_none_or(|kind| kind == "text" && item.digest.is_some());
+    let is_text = |item: &Mapping| item.kind.as_deref().unwrap_or("text") == "text" && item.shows == Shows::Words;
     let items: Vec<_> = items.into_iter().filter(is_text).collect();
     if texts.len() != items.len() {
         return Err(refused(
