@@ -2,6 +2,7 @@
 //! stands beside the change is understood as before.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may end a test")]
 
+#[path = "shared/mutate.rs"]
 mod mutate;
 
 use http::Response;

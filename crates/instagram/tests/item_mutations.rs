@@ -3,6 +3,7 @@
 //! Every field at every depth of every fixture: those of `vectors/message_sync.json` and of `fixtures/items.json`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may end a test")]
 
+#[path = "shared/mutate.rs"]
 mod mutate;
 
 use instagram::item::{Content, Item, Media, Share, ViewMode};

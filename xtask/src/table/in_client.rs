@@ -216,6 +216,11 @@ fn changes() -> Vec<Deed> {
         }),
         Deed::in_client("typing", |g, p| Box::pin(async move { g.anna.set_typing(&p.room, true).await }))
             .until(|g, _| g.sim.recorded_requests().iter().any(|request| request.body.contains("indicate_activity"))),
+        // As long as it lasts it is told again.
+        Deed::in_client("typing no more", |g, p| Box::pin(async move { g.anna.set_typing(&p.room, false).await }))
+            .until(|g, _| {
+                g.sim.recorded_requests().iter().any(|request| request.body.contains("\"activity_status\":0"))
+            }),
     ]
 }
 

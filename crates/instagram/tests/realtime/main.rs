@@ -3,7 +3,7 @@
 
 mod connection;
 mod hostile;
-#[path = "../mutate/mod.rs"]
+#[path = "../shared/mutate.rs"]
 mod mutate;
 mod peer;
 mod properties;
