@@ -226,6 +226,41 @@ async fn what_is_said_while_the_import_rests_is_no_part_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_back_while_more_is_fetched_does_not_stay() {
+    let mut world = World::start_logged_out(&setup(5, 10)).await;
+    let thread = world.chat_with(&world.bob);
+    let items = world.sim.import_history(&thread, 60, &History { reaction_every: 0, ..History::default() }).unwrap();
+    world.log_in_anna().await;
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    let invited = |world: &World| world.homeserver.rooms_of(&world.anna.id).contains(&room).then_some(());
+    world.until("the invitation", invited).await;
+    world.homeserver.join(&room, &world.anna.id).unwrap();
+    world.bridge.kill();
+    world.bridge.configure("history_pause: 0s", "history_pause: 1h");
+    world.bridge.start();
+    // The first page, then a long pause.
+    let before = world.sim.recorded_requests().len();
+    world.homeserver.send_text(&room, &world.anna.id, "!ig backfill 40").unwrap();
+    let fetched = |world: &World| {
+        let asked = world.sim.recorded_requests();
+        asked[before..].iter().any(|request| request.path.contains(&thread)).then_some(())
+    };
+    world.until("the first page", fetched).await;
+    let taken_back = world.sim.thread_items(&thread).unwrap();
+    let taken_back = taken_back.iter().find(|item| item.text.as_deref() == Some("old 45")).unwrap().clone();
+    assert!(items.contains(&taken_back.item_id));
+    world.sim.unsend(taken_back.sender, &thread, &taken_back.item_id).unwrap();
+    let held = |world: &World| world.bridge.log().contains("earlier messages of this chat are").then_some(());
+    world.until("the news that waits", held).await;
+    world.bridge.kill();
+    world.bridge.configure("history_pause: 1h", "history_pause: 0s");
+    world.bridge.start();
+    world.until("the oldest", |world| world.event(&room, "old 10")).await;
+    world.until("the newest", |world| world.event(&room, "old 49")).await;
+    world.until("nothing of it", |world| world.event(&room, "old 45").is_none().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_logins_that_import_one_group_bring_it_once() {
     let mut world = World::start_logged_out(&setup(5, 30)).await;
     let carol_account = world.sim.create_account("carol", "Carol Carl").unwrap();
