@@ -1,13 +1,15 @@
 //! Logins: which accounts are attached, and the one task that keeps each connected.
 
+mod gap;
 pub mod history;
+mod reconcile;
 mod session;
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::bridge::Bridge;
@@ -28,8 +30,8 @@ pub struct Running {
     stop: CancellationToken,
     /// Asks for a new connection at once.
     again: Notify,
-    /// Something came that could not be read and was not asked for yet.
-    has_gap: AtomicBool,
+    /// When was last asked for what could not be read.
+    gap_asked_at: Mutex<Option<Instant>>,
 }
 
 /// What the supervisor is doing.
@@ -83,7 +85,7 @@ impl Sessions {
             status: RwLock::new(Status::Connecting),
             stop: bridge.tasks.shutdown().child_token(),
             again: Notify::new(),
-            has_gap: AtomicBool::new(false),
+            gap_asked_at: Mutex::default(),
         });
         let earlier = {
             let mut all = self.running.write().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +107,7 @@ impl Sessions {
             status: RwLock::new(Status::Stopped(reason)),
             stop: bridge.tasks.shutdown().child_token(),
             again: Notify::new(),
-            has_gap: AtomicBool::new(false),
+            gap_asked_at: Mutex::default(),
         };
         self.running.write().unwrap_or_else(PoisonError::into_inner).insert(login, Arc::new(running));
     }

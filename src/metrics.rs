@@ -29,7 +29,7 @@ pub fn render(bridge: &Bridge) -> String {
     line(
         "inbox_pending",
         "gauge",
-        "Rows waiting in the inbox.",
+        "Rows waiting in the inbox, those of earlier messages left out.",
         u64::try_from(bridge.store.inbox_depth()).unwrap_or(0),
     );
     line("store_commits_total", "counter", "Database transactions committed.", store.commits);

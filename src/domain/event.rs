@@ -112,6 +112,8 @@ pub struct ItemReaction {
     pub emoji: String,
     /// What the request that set it was called.
     pub context: Option<ClientContext>,
+    /// When; zero if that is not known.
+    pub at: Timestamp,
 }
 
 /// Names an earlier item.

@@ -35,6 +35,8 @@ pub struct History {
     pub fetched: i64,
     /// Where the next page begins; none for the newest.
     pub cursor: Option<String>,
+    /// Microseconds, Instagram's clock: what is newer is heard, and is no history. None where there is no such limit.
+    pub until_us: Option<i64>,
 }
 
 /// Why history is fetched.

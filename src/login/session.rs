@@ -2,35 +2,25 @@
 //! session stop and tell the user what to do.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::gap::Gap;
 use super::history::{self, BeginError};
+use super::reconcile::{self, reconcile};
 use super::{Running, Status};
 use crate::bridge::Bridge;
-use crate::domain::ids::{LoginId, Timestamp};
+use crate::domain::ids::LoginId;
 use crate::domain::notice::Notice;
 use crate::domain::record::{Cursor, LoginState};
 use crate::network::{Batch, RemoteError, SessionEnd, SessionEvent};
 use crate::portal::ephemeral;
-use crate::{command, failpoint, inbox, runtime};
+use crate::{command, failpoint, runtime};
 
 /// A connection that held this long starts the back-off anew.
 const STABLE: Duration = Duration::from_secs(300);
-
-/// Least pause of a reconciliation when Instagram asks for patience.
-const REST: Duration = Duration::from_secs(60);
-/// Likewise when Instagram blocks the account's requests.
-const LONG_REST: Duration = Duration::from_secs(900);
-/// Microseconds before the newest known item that a reconciliation looks back: items are not strictly in order.
-const OVERLAP_US: i64 = 600 * 1_000_000;
-
-/// Pauses before and between the questions for what could not be read: one broken payload is no reason to ask often.
-const GAP_DELAY: Duration = Duration::from_secs(2);
-const GAP_PAUSE: Duration = Duration::from_secs(300);
 
 /// Runs until the login is stopped or its session is dead.
 pub(super) async fn supervise(bridge: &Arc<Bridge>, running: &Arc<Running>) {
@@ -128,7 +118,10 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
     bridge.tasks.spawn("realtime", driver);
     let mut save = tokio::time::interval(Duration::from_secs(30));
     let mut refused = false;
-    let mut filled_at: Option<Instant> = None;
+    let mut gap = match Gap::left(bridge, running).await {
+        Ok(gap) => gap,
+        Err(error) => return SessionEnd::Transport(error.to_string()),
+    };
     loop {
         let event = tokio::select! {
             event = events.next() => event,
@@ -136,9 +129,13 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
                 Ok(()) => continue,
                 Err(end) => return end,
             },
+            answer = gap.answer() => {
+                gap.answered(bridge, running, answer).await;
+                continue;
+            }
             _ = save.tick() => {
                 save_session(bridge, running).await;
-                look_for_gap(bridge, running, &mut filled_at);
+                gap.look(bridge, running);
                 continue;
             }
         };
@@ -155,10 +152,10 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
                     return end;
                 }
                 if batch.has_gap {
-                    running.has_gap.store(true, Ordering::Release);
+                    gap.note();
                 }
                 events.confirm(batch);
-                look_for_gap(bridge, running, &mut filled_at);
+                gap.look(bridge, running);
             }
             SessionEvent::Typing(notice) => ephemeral::typing_on_instagram(bridge, remote.login(), notice),
             SessionEvent::CursorRefused(reason) if refused => {
@@ -169,7 +166,10 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
                 tracing::warn!(%reason, "cursor refused; reconciling over HTTP");
                 running.set_status(Status::Reconciling);
                 match reconcile(bridge, running).await {
-                    Ok(cursor) => events.resume_from(cursor),
+                    Ok(cursor) => {
+                        gap.close();
+                        events.resume_from(cursor);
+                    }
                     Err(end) => return end,
                 }
             }
@@ -185,21 +185,26 @@ async fn stored_cursor(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor
     if let Some(cursor) = stored {
         return Ok(cursor);
     }
-    history::begin_login(bridge, &running.remote).await.map_err(|error| match error {
-        BeginError::Remote(error) => error.into(),
-        BeginError::Store(error) => SessionEnd::Transport(error.to_string()),
-    })
+    match history::begin_login(bridge, &running.remote).await {
+        Ok(cursor) => Ok(cursor),
+        Err(BeginError::Remote(error)) => {
+            reconcile::rest(bridge, &error).await;
+            Err(error.into())
+        }
+        Err(BeginError::Store(error)) => Err(SessionEnd::Transport(error.to_string())),
+    }
 }
 
 /// Rows and cursor in one commit, then the lanes are woken.
 async fn store(bridge: &Arc<Bridge>, login: &LoginId, batch: &Batch) -> Result<(), SessionEnd> {
-    while !inbox::has_room(bridge, Duration::from_secs(60)).await {
-        if bridge.tasks.is_ending() {
-            return Err(SessionEnd::Transport("shutting down".into()));
-        }
-    }
+    reconcile::wait_for_room(bridge).await?;
     failpoint::hit("batch-before-commit");
-    let accepted = bridge.store.accept_batch(login, batch.rows.clone(), &batch.cursor, runtime::now()).await;
+    let (rows, now) = (batch.rows.clone(), runtime::now());
+    let accepted = if batch.has_gap {
+        bridge.store.accept_batch_with_gap(login, rows, &batch.cursor, now).await
+    } else {
+        bridge.store.accept_batch(login, rows, &batch.cursor, now).await
+    };
     let accepted = accepted.map_err(|error| {
         tracing::error!(%error, "batch could not be stored");
         SessionEnd::Transport("the database did not take what came".into())
@@ -209,89 +214,6 @@ async fn store(bridge: &Arc<Bridge>, login: &LoginId, batch: &Batch) -> Result<(
         bridge.lanes.wake(bridge, lane);
     }
     Ok(())
-}
-
-/// Fetches what was missed and takes a new cursor, in one commit.
-async fn reconcile(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor, SessionEnd> {
-    let login = running.remote.login();
-    let trouble = |error: crate::store::StoreError| SessionEnd::Transport(error.to_string());
-    let old = bridge.store.cursor(login).await.map_err(trouble)?;
-    let since = bridge.store.login(login).await.map_err(trouble)?.map_or(Timestamp(0), |login| login.created_at);
-    let newest = old.map_or(0, |cursor| cursor.newest_item_us);
-    let since_us = newest.saturating_sub(OVERLAP_US).max(since.0.saturating_mul(1000));
-    let missed = match running.remote.missed(since_us).await {
-        Err(error) if error.is_block() || matches!(error, RemoteError::RateLimited(_)) => {
-            // A burst that is repeated at once is what limits are for.
-            let rest = match &error {
-                RemoteError::RateLimited(after) => (*after).max(REST),
-                _ => LONG_REST,
-            };
-            tokio::select! {
-                () = tokio::time::sleep(rest) => {}
-                () = bridge.tasks.shutdown().cancelled() => {}
-            }
-            return Err(error.into());
-        }
-        missed => missed?,
-    };
-    let cursor = Cursor {
-        seq_id: missed.seq_id,
-        snapshot_at_ms: missed.snapshot_at_ms,
-        newest_item_us: missed.newest_us.max(newest),
-    };
-    let looks = missed.rows.len() - missed.found;
-    let accepted =
-        bridge.store.accept_reconciled(login, missed.rows, &cursor, runtime::now()).await.map_err(trouble)?;
-    let found = accepted.new.saturating_sub(looks);
-    tracing::info!(found, "reconciled");
-    if found > 0 {
-        let text = format!(
-            "The connection was away for longer than Instagram keeps messages ready. {found} messages were missed; they \
-             were fetched and appear in their order."
-        );
-        command::tell_owner(bridge, login, &Notice::new(text)).await;
-    }
-    for lane in accepted.lanes {
-        bridge.lanes.wake(bridge, lane);
-    }
-    Ok(cursor)
-}
-
-/// Something could not be read: asked for at once, and again after a while when more of it came or that failed.
-fn look_for_gap(bridge: &Arc<Bridge>, running: &Arc<Running>, filled_at: &mut Option<Instant>) {
-    if filled_at.is_none_or(|at| at.elapsed() > GAP_PAUSE) && running.has_gap.swap(false, Ordering::AcqRel) {
-        *filled_at = Some(Instant::now());
-        fill_gap(bridge, running);
-    }
-}
-
-/// Asks over HTTP for what an unreadable piece of the queue may have said.
-fn fill_gap(bridge: &Arc<Bridge>, running: &Arc<Running>) {
-    let (task, running) = (Arc::clone(bridge), Arc::clone(running));
-    bridge.tasks.spawn("gap", async move {
-        tokio::time::sleep(GAP_DELAY).await;
-        let login = running.remote.login();
-        let filled = async {
-            let Some(cursor) = task.store.cursor(login).await? else { return Ok(0) };
-            let login_at = task.store.login(login).await?.map_or(Timestamp(0), |login| login.created_at);
-            let since_us = cursor.newest_item_us.saturating_sub(OVERLAP_US).max(login_at.0.saturating_mul(1000));
-            let missed = running.remote.missed(since_us).await?;
-            let found = missed.found;
-            // The same cursor: only the rows are wanted.
-            let accepted = task.store.accept_batch(login, missed.rows, &cursor, runtime::now()).await?;
-            for lane in accepted.lanes {
-                task.lanes.wake(&task, lane);
-            }
-            Ok::<usize, BeginError>(found)
-        };
-        match filled.await {
-            Ok(found) => tracing::info!(%login, found, "asked for what could not be read"),
-            Err(error) => {
-                tracing::warn!(%login, %error, "what could not be read could not be asked for");
-                running.has_gap.store(true, Ordering::Release);
-            }
-        }
-    });
 }
 
 /// A request made the session look dead: end the connection only if it is.

@@ -247,6 +247,7 @@ fn to_reaction(reaction: &instagram::item::Reaction) -> ItemReaction {
         sender: RemoteUserId::new(&reaction.sender_id),
         emoji: plain_emoji(&reaction.emoji),
         context: reaction.client_context.as_ref().map(ClientContext::new),
+        at: Timestamp(reaction.timestamp_us.unwrap_or_default() / 1000),
     }
 }
 

@@ -60,7 +60,12 @@ pub enum RemoteError {
 impl RemoteError {
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
-        !self.is_block() && !matches!(self, Self::Rejected(_) | Self::Impossible(_) | Self::NotFound)
+        !self.is_block() && !self.is_refusal()
+    }
+
+    /// Whether Instagram said a clear no to this one request.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Rejected(_) | Self::Impossible(_) | Self::NotFound)
     }
 
     /// Whether the account has to be left alone for long.

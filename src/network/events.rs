@@ -212,6 +212,8 @@ impl Events {
                         if let Some(echo) = &row.echo {
                             self.handle.confirm(echo.client_context.as_str(), echo.item.as_str());
                         }
+                        // A time in the future must not hide from a reconciliation what comes before it.
+                        let at_us = at_us.min(runtime::now().0.saturating_mul(1000));
                         batch.cursor.newest_item_us = batch.cursor.newest_item_us.max(at_us);
                         batch.rows.push(row);
                     }

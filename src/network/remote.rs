@@ -4,6 +4,7 @@ mod actions;
 mod chats;
 mod history;
 mod media;
+mod missed;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,16 +15,16 @@ use instagram::api;
 use instagram::client::http::{CallError, HttpClient, SharedSession};
 use instagram::client::realtime::Handle;
 use instagram::command;
+use instagram::error::ApiError;
 use instagram::realtime::SendError;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::error::RemoteError;
+use super::error::{Demand, RemoteError};
 use super::{Network, decode};
 use crate::domain::convert::to_remote::TextPart;
 use crate::domain::event::{RemoteThread, RemoteUser};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, RemoteUserId, ThreadId, Timestamp};
-use crate::domain::record::NewRow;
 use crate::runtime;
 
 pub use actions::Target;
@@ -328,102 +329,11 @@ impl Remote {
 
     /// Asks whether the session is alive.
     pub async fn verify(&self) -> Result<(), RemoteError> {
-        self.call(api::CurrentUser).await.map(drop)
-    }
-
-    /// Where Instagram's queue stands now: sequence id and snapshot time.
-    pub async fn newest_cursor(&self) -> Result<(i64, i64), RemoteError> {
-        let inbox = self.call(api::Inbox { cursor: None, limit: 1 }).await?;
-        match (inbox.seq_id, inbox.snapshot_at_ms) {
-            (Some(seq_id), at) => Ok((seq_id, at.unwrap_or_else(|| runtime::now().0))),
-            (None, _) => Err(RemoteError::Server("the inbox has no seq_id".into())),
+        match self.inner.http.call(&self.inner.session, api::CurrentUser).await {
+            // There is always a current user.
+            Err(CallError::Api(ApiError::MaskedChallenge)) => Err(RemoteError::ActionRequired(Demand::SecurityCheck)),
+            outcome => Ok(outcome.map(drop)?),
         }
-    }
-
-    /// Fetches every item newer than `since_us` in any thread, oldest first within each, as rows for the inbox, and
-    /// where the queue stood before the first was fetched.
-    pub async fn missed(&self, since_us: i64) -> Result<Missed, RemoteError> {
-        let mut rows = Vec::new();
-        let mut cursor = None;
-        let mut position = None;
-        let requests = match self.call(api::PendingInbox { cursor: None }).await {
-            Ok(page) => page.threads,
-            Err(error) if error.is_transient() => return Err(error),
-            Err(error) => {
-                tracing::warn!(%error, "message requests could not be reconciled");
-                Vec::new()
-            }
-        };
-        let is_new = |thread: &&instagram::thread::Thread| thread.last_activity_us.is_none_or(|at| at > since_us);
-        for thread in requests.iter().filter(is_new) {
-            rows.extend(self.missed_in(thread, since_us).await?);
-        }
-        let mut chats = Vec::new();
-        loop {
-            let page = self.call(api::Inbox { cursor, limit: 20 }).await?;
-            position =
-                position.or(page.seq_id.map(|seq| (seq, page.snapshot_at_ms.unwrap_or_else(|| runtime::now().0))));
-            let mut reached_old = page.threads.is_empty();
-            for thread in &page.threads {
-                if thread.last_activity_us.is_some_and(|at| at <= since_us) {
-                    reached_old = true;
-                    continue;
-                }
-                match self.missed_in(thread, since_us).await {
-                    Ok(found) => {
-                        rows.extend(found);
-                        chats.push(decode::reconciled_thread(&self.inner.login, &thread.thread_id, runtime::now().0));
-                    }
-                    Err(error) if error.is_transient() => return Err(error),
-                    Err(error) => {
-                        tracing::warn!(thread = %thread.thread_id, %error, "this chat could not be reconciled");
-                    }
-                }
-            }
-            cursor = page.oldest_cursor.filter(|_| page.has_older && !reached_old);
-            if cursor.is_none() {
-                break;
-            }
-        }
-        let newest_us = rows.iter().map(|(_, at)| *at).max().unwrap_or(since_us);
-        let Some((seq_id, snapshot_at_ms)) = position else {
-            return Err(RemoteError::Server("the inbox has no seq_id".into()));
-        };
-        let found = rows.len();
-        let rows = rows.into_iter().map(|(row, _)| row).chain(chats).collect();
-        Ok(Missed { rows, found, seq_id, snapshot_at_ms, newest_us })
-    }
-
-    async fn missed_in(
-        &self,
-        thread: &instagram::thread::Thread,
-        since_us: i64,
-    ) -> Result<Vec<(NewRow, i64)>, RemoteError> {
-        let id = ThreadId::new(&thread.thread_id);
-        let mut found: Vec<(NewRow, i64)> = Vec::new();
-        self.rest().await;
-        let mut page = self.thread_page(&id, None).await?;
-        loop {
-            let before = found.len();
-            let mut reached_old = page.items.is_empty();
-            for item in &page.items {
-                match decode::reconciled_row(&self.inner.login, &id, item) {
-                    // Only a time that is known can say that an item is old.
-                    Some((_, at)) if (1..=since_us).contains(&at) => reached_old = true,
-                    Some((row, at)) if !found.iter().any(|(known, _)| known.dedup_key == row.dedup_key) => {
-                        found.push((row, at));
-                    }
-                    _ => {}
-                }
-            }
-            // The first message may come again and again at the end: stop when a page brings nothing new.
-            let next = page.oldest_cursor.clone().filter(|_| page.has_older && !reached_old && found.len() > before);
-            let Some(next) = next else { break };
-            self.rest().await;
-            page = self.thread_page(&id, Some(next)).await?;
-        }
-        found.sort_by_key(|(_, at)| *at);
-        Ok(found)
     }
 
     async fn thread_page(
@@ -431,7 +341,15 @@ impl Remote {
         thread: &ThreadId,
         cursor: Option<String>,
     ) -> Result<instagram::thread::Thread, RemoteError> {
-        self.call(api::GetThread { thread_id: thread.as_str().to_owned(), cursor, limit: 20 }).await
+        let request = api::GetThread { thread_id: thread.as_str().to_owned(), cursor, limit: 20 };
+        match self.inner.http.call(&self.inner.session, request).await {
+            // It hides a challenge, or there is no such thread: another endpoint can tell.
+            Err(CallError::Api(ApiError::MaskedChallenge)) => {
+                self.verify().await?;
+                Err(RemoteError::NotFound)
+            }
+            outcome => Ok(outcome?),
+        }
     }
 
     async fn call<E: api::Endpoint>(&self, endpoint: E) -> Result<E::Answer, RemoteError> {
@@ -478,19 +396,4 @@ impl Remote {
 
 fn texts(users: &[RemoteUserId]) -> Vec<String> {
     users.iter().map(|user| user.as_str().to_owned()).collect()
-}
-
-/// What a reconciliation found.
-#[derive(Debug)]
-pub struct Missed {
-    /// For the inbox, oldest first within each thread.
-    pub rows: Vec<NewRow>,
-    /// How many of them are messages.
-    pub found: usize,
-    /// Where to listen from.
-    pub seq_id: i64,
-    /// Likewise.
-    pub snapshot_at_ms: i64,
-    /// Microseconds: the newest item found.
-    pub newest_us: i64,
 }

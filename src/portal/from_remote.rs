@@ -104,6 +104,15 @@ async fn prepare(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[Plan]) -> Resu
     }
 }
 
+/// The item that something was done to.
+fn subject(kind: &RemoteEventKind) -> Option<&ItemId> {
+    match kind {
+        RemoteEventKind::Changed(item) => Some(&item.id),
+        RemoteEventKind::Removed(item) | RemoteEventKind::Reaction { item, .. } => Some(item),
+        _ => None,
+    }
+}
+
 async fn after_messages(
     bridge: &Arc<Bridge>,
     row: &InboxRow,
@@ -127,6 +136,14 @@ async fn after_messages(
         tracing::debug!(row = row.id.0, "no room shows this thread");
         return Ok(Plan::nothing(row));
     };
+    if let Some(item) = subject(&event.kind)
+        && row.origin != Origin::History
+        && bridge.histories.fetches(&thread, &login)
+        && bridge.store.mapping_of_item(portal.id, item).await?.is_empty()
+    {
+        // It may be about a message that was fetched and is not shown yet.
+        return Err(StepError::Hold("earlier messages of this chat are being fetched"));
+    }
     let heard = Heard { bridge, row, login, portal };
     match event.kind {
         RemoteEventKind::Changed(item) => change::changed(&heard, &item).await,

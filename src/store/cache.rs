@@ -160,9 +160,11 @@ impl Cache {
             | Write::Rest { .. }
             | Write::Apply(_)
             | Write::NoteOwnChange(_)
-            | Write::BeginHistories { .. }
-            | Write::AddHistoryPage { .. }
-            | Write::FinishHistory { .. }
+            | Write::BeginHistories(_)
+            | Write::AddHistoryPage(_)
+            | Write::BeginLogin { .. }
+            | Write::EndHistory { .. }
+            | Write::CloseGap(_)
             | Write::AdvanceRead { .. }
             | Write::Prune { .. }
             | Write::SaveSession { .. }

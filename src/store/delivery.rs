@@ -69,8 +69,29 @@ impl Store {
         self.accept(source, rows, now).await
     }
 
+    /// As [`Store::accept_batch`]; something else came that could not be read. That is remembered, see [`Store::gap`].
+    pub async fn accept_batch_with_gap(
+        &self,
+        login: &LoginId,
+        rows: Vec<NewRow>,
+        cursor: &Cursor,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        self.accept(Source::SessionWithGap { login: login.clone(), cursor: *cursor }, rows, now).await
+    }
+
+    /// The newest item, in microseconds, from before something came that could not be read and was not asked for yet.
+    pub async fn gap(&self, login: &LoginId) -> Result<Option<i64>, StoreError> {
+        read!(self, delivery::gap(login))
+    }
+
+    /// What could not be read was asked for.
+    pub async fn close_gap(&self, login: &LoginId) -> Result<(), StoreError> {
+        self.done(Write::CloseGap(login.clone())).await
+    }
+
     /// As [`Store::accept_batch`], for what was found over HTTP after the stored cursor was refused: the new cursor
-    /// replaces it, even if it is lower.
+    /// replaces it, even if it is lower, and no gap is left.
     pub async fn accept_reconciled(
         &self,
         login: &LoginId,
@@ -96,12 +117,27 @@ impl Store {
         row
     }
 
-    async fn accept(&self, source: Source, mut rows: Vec<NewRow>, now: Timestamp) -> Result<Accepted, StoreError> {
+    async fn accept(&self, source: Source, rows: Vec<NewRow>, now: Timestamp) -> Result<Accepted, StoreError> {
+        self.accepted(Write::Accept(self.acceptance(source, rows, now)?)).await
+    }
+
+    /// Rows as they rest.
+    pub(super) fn acceptance(
+        &self,
+        source: Source,
+        mut rows: Vec<NewRow>,
+        now: Timestamp,
+    ) -> Result<Acceptance, StoreError> {
         for row in &mut rows {
             without_nul(row);
             self.seal(row)?;
         }
-        match self.write(Write::Accept(Acceptance { source, rows, now })).await? {
+        Ok(Acceptance { source, rows, now })
+    }
+
+    /// Queues a write that accepts rows.
+    pub(super) async fn accepted(&self, write: Write) -> Result<Accepted, StoreError> {
+        match self.write(write).await? {
             Answer::Accepted(accepted) => Ok(accepted),
             _ => Err(Answer::unexpected()),
         }
@@ -182,7 +218,7 @@ impl Store {
         self.done(Write::PutBack { row, retry_at, reason: reason.to_owned() }).await
     }
 
-    /// How many rows are pending. Costs nothing.
+    /// How many rows are pending, those of history left out: there may be any number of them. Costs nothing.
     pub fn inbox_depth(&self) -> i64 {
         self.shared.depth.load(Ordering::Relaxed)
     }

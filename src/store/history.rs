@@ -1,12 +1,12 @@
-//! The verbs of history: begin, add a page, finish. Each is one commit, so that fetching goes on after a crash.
+//! The verbs of history: begin, add a page, end. Each is one commit, so that fetching goes on after a crash.
 
 use data_encoding::BASE64;
 
-use super::delivery::PAYLOAD;
+use super::delivery::{Accepted, PAYLOAD};
 use super::error::StoreError;
-use super::write::Write;
+use super::write::{CursorRule, HistoryPage, Source, Write};
 use super::{Readers, Store, postgres, read, sqlite};
-use crate::domain::ids::{ItemId, LaneKey, LoginId, PortalId, ThreadId, Timestamp};
+use crate::domain::ids::{ItemId, LaneKey, LoginId, PortalId, Timestamp};
 use crate::domain::record::{Cursor, History, NewRow};
 
 impl Store {
@@ -22,33 +22,43 @@ impl Store {
 
     /// Writes down what is to be fetched.
     pub async fn begin_histories(&self, histories: Vec<History>) -> Result<(), StoreError> {
-        self.done(Write::BeginHistories { histories, first: None }).await
+        self.done(Write::BeginHistories(histories)).await
     }
 
     /// Writes down what is to be fetched for a new login, together with its first cursor: what comes after the cursor is
-    /// heard, what came before is history.
+    /// heard, what came before is history. The rows are what is known already.
     pub async fn begin_login(
         &self,
         login: &LoginId,
         histories: Vec<History>,
+        rows: Vec<NewRow>,
         cursor: &Cursor,
-    ) -> Result<(), StoreError> {
-        self.done(Write::BeginHistories { histories, first: Some((login.clone(), *cursor)) }).await
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        let source = Source::Session { login: login.clone(), cursor: *cursor, rule: CursorRule::OnlyGrows };
+        let acceptance = self.acceptance(source, rows, now)?;
+        self.accepted(Write::BeginLogin { histories, acceptance }).await
     }
 
     /// Adds a page of items, newest first. `history` says how many there are then, and where the next page begins.
     pub async fn add_history_page(&self, history: &History, rows: Vec<NewRow>) -> Result<(), StoreError> {
+        self.done(Write::AddHistoryPage(self.history_page(history, rows)?)).await
+    }
+
+    /// Adds the last page, which may be empty, and makes rows of the inbox from all that was fetched. In one commit: what
+    /// was fetched to its end is never fetched again.
+    pub async fn end_history(&self, history: &History, rows: Vec<NewRow>, now: Timestamp) -> Result<(), StoreError> {
+        let page = self.history_page(history, rows)?;
+        let lane = LaneKey::incoming(&history.thread);
+        self.done(Write::EndHistory { page, lane, now }).await
+    }
+
+    fn history_page(&self, history: &History, rows: Vec<NewRow>) -> Result<HistoryPage, StoreError> {
         let mut items = Vec::with_capacity(rows.len());
         for row in rows {
             let sealed = self.key.seal(PAYLOAD, &row.dedup_key, row.payload.as_bytes())?;
             items.push((row.dedup_key, BASE64.encode(&sealed)));
         }
-        self.done(Write::AddHistoryPage { history: history.clone(), items }).await
-    }
-
-    /// Makes rows of the inbox from all that was fetched.
-    pub async fn finish_history(&self, thread: &ThreadId, login: &LoginId, now: Timestamp) -> Result<(), StoreError> {
-        let lane = LaneKey::incoming(thread);
-        self.done(Write::FinishHistory { thread: thread.clone(), login: login.clone(), lane, now }).await
+        Ok(HistoryPage { history: history.clone(), items })
     }
 }

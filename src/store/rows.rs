@@ -250,17 +250,18 @@ fn standing_of(text: &str) -> Option<Standing> {
     }
 }
 
-/// thread, login, kind, wanted, fetched, cursor
-pub(super) type HistoryRow = (String, String, String, i64, i64, Option<String>);
+/// thread, login, kind, wanted, fetched, cursor, until_us
+pub(super) type HistoryRow = (String, String, String, i64, i64, Option<String>, Option<i64>);
 
 pub(super) fn history(row: HistoryRow) -> Result<History, StoreError> {
-    let (thread, login, kind, wanted, fetched, cursor) = row;
+    let (thread, login, kind, wanted, fetched, cursor, until_us) = row;
     let kind = match kind.as_str() {
         "first" => HistoryKind::First,
         "more" => HistoryKind::More,
         _ => return Err(StoreError::corrupt("history", "kind", &thread)),
     };
-    Ok(History { thread: ThreadId::new(thread), login: LoginId::new(login), kind, wanted, fetched, cursor })
+    let (thread, login) = (ThreadId::new(thread), LoginId::new(login));
+    Ok(History { thread, login, kind, wanted, fetched, cursor, until_us })
 }
 
 pub(super) fn history_kind_text(kind: HistoryKind) -> &'static str {

@@ -6,6 +6,7 @@
 mod accounts;
 mod delivery;
 mod facts;
+mod history;
 mod opening;
 mod world;
 mod writing;
@@ -33,6 +34,7 @@ on_both_databases! {
         each_lane_has_its_own_rows;
         the_cursor_comes_with_its_rows_and_only_grows;
         a_reconciled_cursor_replaces_a_higher_one;
+        a_gap_is_remembered_until_it_is_filled;
         rows_and_cursor_are_accepted_together_or_not_at_all;
         an_echo_confirms_its_send_and_is_no_row;
         an_echo_that_comes_after_settling_is_no_row;
@@ -65,6 +67,11 @@ on_both_databases! {
         the_message_map_is_asked_from_both_sides;
         the_first_mapping_of_a_part_stays;
         further_events_of_an_item_are_known_with_it;
+    }
+    history {
+        pages_become_rows_before_all_others_and_oldest_first;
+        rows_of_history_hold_nobody_up;
+        a_login_that_was_removed_may_import_again;
     }
     accounts {
         a_login_keeps_what_is_saved;

@@ -66,20 +66,21 @@ pub(super) enum Write {
         user: RemoteUserId,
         at: Timestamp,
     },
-    BeginHistories {
+    BeginHistories(Vec<History>),
+    /// The first cursor of a login, what is known of its chats already, and the histories to be fetched.
+    BeginLogin {
         histories: Vec<History>,
-        first: Option<(LoginId, Cursor)>,
+        acceptance: Acceptance,
     },
-    AddHistoryPage {
-        history: History,
-        items: Vec<(String, String)>,
-    },
-    FinishHistory {
-        thread: ThreadId,
-        login: LoginId,
+    /// Not the last page.
+    AddHistoryPage(HistoryPage),
+    /// The last page, and rows of the inbox from all pages.
+    EndHistory {
+        page: HistoryPage,
         lane: LaneKey,
         now: Timestamp,
     },
+    CloseGap(LoginId),
     NoteLogin {
         thread: ThreadId,
         login: LoginId,
@@ -107,6 +108,15 @@ pub(super) enum Write {
     ForgetManagementRoom(OwnedRoomId),
 }
 
+/// A page of history.
+#[derive(Clone, Debug)]
+pub(super) struct HistoryPage {
+    /// As it stands with this page.
+    pub(super) history: History,
+    /// Key and sealed payload of each row, newest first.
+    pub(super) items: Vec<(String, String)>,
+}
+
 /// Rows, and what is committed together with them.
 #[derive(Clone, Debug)]
 pub(super) struct Acceptance {
@@ -118,8 +128,38 @@ pub(super) struct Acceptance {
 /// Where rows come from.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
-    Transaction { id: String },
-    Session { login: LoginId, cursor: Cursor, rule: CursorRule },
+    Transaction {
+        id: String,
+    },
+    Session {
+        login: LoginId,
+        cursor: Cursor,
+        rule: CursorRule,
+    },
+    /// As a session whose cursor only grows; something that came before it could not be read.
+    SessionWithGap {
+        login: LoginId,
+        cursor: Cursor,
+    },
+}
+
+impl Source {
+    /// The login that heard the rows, where one did.
+    pub(super) fn login(&self) -> Option<&LoginId> {
+        match self {
+            Self::Transaction { .. } => None,
+            Self::Session { login, .. } | Self::SessionWithGap { login, .. } => Some(login),
+        }
+    }
+
+    /// The cursor that comes with the rows, and what to do with it.
+    pub(super) fn cursor(&self) -> Option<(&LoginId, &Cursor, CursorRule)> {
+        match self {
+            Self::Transaction { .. } => None,
+            Self::Session { login, cursor, rule } => Some((login, cursor, *rule)),
+            Self::SessionWithGap { login, cursor } => Some((login, cursor, CursorRule::OnlyGrows)),
+        }
+    }
 }
 
 /// What to do with the stored cursor.

@@ -140,6 +140,101 @@ async fn a_cursor_ahead_of_the_queue_is_reconciled_too() {
     world.expect_said(&room, &world.ghost(&world.bob), &after_first(vec!["missed".to_owned()])).await;
 }
 
+/// A rest lasts minutes; a restart ends it.
+async fn until_resting(world: &World) {
+    world.until("a rest", |world| world.bridge.log().contains("Instagram asks for patience").then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_in_the_middle_of_a_reconciliation_loses_no_chat() {
+    let mut world = World::start().await;
+    let mut chats = Vec::new();
+    for n in 0..3 {
+        let other = world.sim.create_account(&format!("other{n}"), "").unwrap();
+        let thread = world.chat_with(&other);
+        let room = world.portal_of(&thread, &other).await;
+        chats.push((other, thread, room));
+    }
+    world.bridge.kill();
+    for (other, thread, _) in &chats {
+        world.sim.send_text(other.pk, thread, "missed").unwrap();
+    }
+    world.sim.trim_queue(world.anna_account.pk, 0).unwrap();
+    // The latest chat comes first.
+    world.sim.inject_on(world.anna_account.pk, &chats[1].1, Fault::FeedbackRequired, 1).unwrap();
+    world.bridge.start();
+    let missed = |world: &World, chat: usize| world.event(&chats[chat].2, "missed");
+    world.until("what was found before the block", |world| missed(world, 2)).await;
+    until_resting(&world).await;
+    world.bridge.kill();
+    world.bridge.start();
+    for (other, _, room) in &chats {
+        world.expect_said(room, &world.ghost(other), &after_first(vec!["missed".to_owned()])).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_that_is_not_there_any_more_holds_up_no_reconciliation() {
+    let mut world = World::start().await;
+    let carol = world.sim.create_account("carol", "Carol").unwrap();
+    let (gone, thread) = (world.chat_with(&carol), world.chat_with(&world.bob));
+    world.portal_of(&gone, &carol).await;
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.bridge.kill();
+    world.sim.send_text(world.bob.pk, &thread, "missed").unwrap();
+    world.sim.send_text(carol.pk, &gone, "missed too").unwrap();
+    world.sim.trim_queue(world.anna_account.pk, 0).unwrap();
+    world.sim.inject_on(world.anna_account.pk, &gone, Fault::NotFoundPage, u32::MAX).unwrap();
+    world.bridge.start();
+    world.expect_said(&room, &world.ghost(&world.bob), &after_first(vec!["missed".to_owned()])).await;
+    world.sim.send_text(world.bob.pk, &thread, "live again").unwrap();
+    world.until("a live message", |world| world.event(&room, "live again")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_read_is_asked_for_after_a_death_too() {
+    let mut world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.sim.inject(world.anna_account.pk, Fault::UnreadableEnvelope, 1).unwrap();
+    world.sim.inject_on(world.anna_account.pk, "inbox", Fault::Status { code: 500 }, u32::MAX).unwrap();
+    world.sim.send_text(world.bob.pk, &thread, "unreadable").unwrap();
+    world.sim.send_text(world.bob.pk, &thread, "the cursor moves on").unwrap();
+    world.until("the message behind it", |world| world.event(&room, "the cursor moves on")).await;
+    assert!(world.event(&room, "unreadable").is_none());
+    world.bridge.kill();
+    world.sim.clear_faults(world.anna_account.pk).unwrap();
+    world.bridge.start();
+    world.until("what could not be read", |world| world.event(&room, "unreadable")).await;
+}
+
+/// The names of requests must not outlive what they say.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_made_good_is_followed_by_a_later_one_after_a_death() {
+    let mut world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let item = world.sim.send_text(world.bob.pk, &thread, "one").unwrap();
+    let event = world.until("the message", |world| world.event(&room, "one")).await["event_id"].clone();
+    world.bridge.kill();
+    world.sim.edit(world.bob.pk, &thread, &item, "two").unwrap();
+    world.sim.send_text(world.bob.pk, &thread, "after").unwrap();
+    world.sim.trim_queue(world.anna_account.pk, 0).unwrap();
+    // The second event is the edit.
+    world.bridge.start_with(&[("PUPPETGRAM_FAILPOINT", "to-matrix-after-send:2")]);
+    assert!(world.bridge.wait_for_death().await);
+    world.sim.edit(world.bob.pk, &thread, &item, "three").unwrap();
+    world.bridge.start();
+    let edited = |world: &World, text: &str| {
+        let mut events = world.homeserver.events(&room).into_iter();
+        events.find(|found| {
+            found["content"]["m.relates_to"]["event_id"] == event && found["content"]["m.new_content"]["body"] == text
+        })
+    };
+    world.until("the first edit", |world| edited(world, "two")).await;
+    world.until("the later edit", |world| edited(world, "three")).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_homeserver_that_is_away_is_waited_for() {
     let world = World::start().await;

@@ -1,8 +1,8 @@
 //! What was said before the login: imported in order, once, and without a notification for any of it.
 
-use instagram_sim::History;
+use instagram_sim::{Fault, History};
 
-use crate::world::{Setup, World};
+use crate::world::{DEADLINE, Setup, World};
 
 fn setup(chats: usize, messages: usize) -> Setup {
     let bridge = format!("  history_chats: {chats}\n  history_messages: {messages}\n  history_pause: 0s\n");
@@ -51,7 +51,13 @@ async fn a_new_login_brings_its_latest_messages_and_the_invitation_comes_last() 
     let old = world.sim.thread_items(&thread).unwrap();
     let original: Vec<i64> = old[70..].iter().map(|item| item.timestamp_us / 1000).collect();
     assert_eq!(times, original, "original times");
-    assert!(events.iter().any(|event| event["type"] == "m.reaction"), "reactions are history too");
+    let reactions: Vec<_> = events.iter().filter(|event| event["type"] == "m.reaction").collect();
+    assert_eq!(reactions.len(), 3, "reactions are history too");
+    for reaction in reactions {
+        let target = &reaction["content"]["m.relates_to"]["event_id"];
+        let target = events.iter().find(|event| event["event_id"] == *target).unwrap();
+        assert_eq!(reaction["origin_server_ts"], target["origin_server_ts"], "in its own time");
+    }
     world.until("Bob's receipt", |world| world.homeserver.receipt_of(&room, &world.ghost(&world.bob))).await;
 }
 
@@ -136,4 +142,137 @@ async fn more_can_be_asked_for() {
     let mut expected = numbered(50..60);
     expected.extend(numbered(20..50));
     assert_eq!(old, expected);
+    world.homeserver.send_text(&room, &world.anna.id, "!ig backfill 30").unwrap();
+    expected.extend(numbered(0..20));
+    let old = |world: &World| -> Vec<String> {
+        texts(world, &room).into_iter().filter(|text| text.starts_with("old ")).collect()
+    };
+    world.until("the rest", |world| (old(world).len() >= 60).then_some(())).await;
+    assert_eq!(old(&world), expected);
+}
+
+/// Has the import of everything rest for minutes, which a restart ends.
+async fn log_in_to_rest(world: &mut World, fault: Fault) {
+    world.sim.inject_on(world.anna_account.pk, "/direct_v2/threads/", fault, 1).unwrap();
+    world.log_in_anna().await;
+    world.sim.wait_for_faults(world.anna_account.pk, DEADLINE).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_during_the_import_costs_patience_and_no_chat() {
+    let mut world = World::start_logged_out(&setup(5, 30)).await;
+    let mut threads = Vec::new();
+    for n in 0..3 {
+        let other = world.sim.create_account(&format!("other{n}"), "").unwrap();
+        let thread = world.chat_with(&other);
+        world.sim.import_history(&thread, 30, &History::default()).unwrap();
+        threads.push(thread);
+    }
+    log_in_to_rest(&mut world, Fault::FeedbackRequired).await;
+    let (management, bot) = (world.management_room().to_owned(), world.bot());
+    let told = |world: &World| {
+        let said = world.said_by(&management, &bot);
+        said.into_iter().find(|text| text.contains("Instagram asks for patience"))
+    };
+    world.until("the report", told).await;
+    let asked = world.sim.recorded_requests();
+    let asked = asked.iter().filter(|request| request.path.contains("/direct_v2/threads/")).count();
+    assert_eq!(asked, 1, "to repeat it gets accounts flagged");
+    world.bridge.kill();
+    world.bridge.start();
+    for thread in &threads {
+        let whole = |world: &World| room_of(world, thread).filter(|room| texts(world, room) == numbered(0..30));
+        world.until("a chat", whole).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_after_the_last_page_changes_no_order() {
+    let mut world = World::start_logged_out(&setup(5, 40)).await;
+    let thread = world.chat_with(&world.bob);
+    world.sim.import_history(&thread, 40, &History::default()).unwrap();
+    log_in_to_rest(&mut world, Fault::RateLimit).await;
+    world.bridge.kill();
+    world.bridge.start_with(&[("PUPPETGRAM_FAILPOINT", "history-after-page:2")]);
+    assert!(world.bridge.wait_for_death().await);
+    world.sim.send_text(world.bob.pk, &thread, "new").unwrap();
+    world.bridge.start();
+    let mut expected = numbered(0..40);
+    expected.push("new".to_owned());
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    world.until("the new message", |world| world.event(&room, "new")).await;
+    assert_eq!(texts(&world, &room), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_while_the_import_rests_is_no_part_of_it() {
+    let mut world = World::start_logged_out(&setup(5, 10)).await;
+    let thread = world.chat_with(&world.bob);
+    world.sim.import_history(&thread, 40, &History::default()).unwrap();
+    log_in_to_rest(&mut world, Fault::RateLimit).await;
+    world.bridge.kill();
+    let mut expected = numbered(30..40);
+    for n in 0..30 {
+        expected.push(format!("new {n}"));
+        world.sim.send_text(world.bob.pk, &thread, &format!("new {n}")).unwrap();
+    }
+    world.bridge.start();
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    world.until("the last message", |world| world.event(&room, "new 29")).await;
+    assert_eq!(texts(&world, &room), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_back_while_more_is_fetched_does_not_stay() {
+    let mut world = World::start_logged_out(&setup(5, 10)).await;
+    let thread = world.chat_with(&world.bob);
+    let items = world.sim.import_history(&thread, 60, &History { reaction_every: 0, ..History::default() }).unwrap();
+    world.log_in_anna().await;
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    let invited = |world: &World| world.homeserver.rooms_of(&world.anna.id).contains(&room).then_some(());
+    world.until("the invitation", invited).await;
+    world.homeserver.join(&room, &world.anna.id).unwrap();
+    world.bridge.kill();
+    world.bridge.configure("history_pause: 0s", "history_pause: 1h");
+    world.bridge.start();
+    // The first page, then a long pause.
+    let before = world.sim.recorded_requests().len();
+    world.homeserver.send_text(&room, &world.anna.id, "!ig backfill 40").unwrap();
+    let fetched = |world: &World| {
+        let asked = world.sim.recorded_requests();
+        asked[before..].iter().any(|request| request.path.contains(&thread)).then_some(())
+    };
+    world.until("the first page", fetched).await;
+    let taken_back = world.sim.thread_items(&thread).unwrap();
+    let taken_back = taken_back.iter().find(|item| item.text.as_deref() == Some("old 45")).unwrap().clone();
+    assert!(items.contains(&taken_back.item_id));
+    world.sim.unsend(taken_back.sender, &thread, &taken_back.item_id).unwrap();
+    let held = |world: &World| world.bridge.log().contains("earlier messages of this chat are").then_some(());
+    world.until("the news that waits", held).await;
+    world.bridge.kill();
+    world.bridge.configure("history_pause: 1h", "history_pause: 0s");
+    world.bridge.start();
+    world.until("the oldest", |world| world.event(&room, "old 10")).await;
+    world.until("the newest", |world| world.event(&room, "old 49")).await;
+    world.until("nothing of it", |world| world.event(&room, "old 45").is_none().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_logins_that_import_one_group_bring_it_once() {
+    let mut world = World::start_logged_out(&setup(5, 30)).await;
+    let carol_account = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let members = [world.anna_account.pk, carol_account.pk, world.bob.pk];
+    let thread = world.sim.create_thread(&members, Some("Friends")).unwrap();
+    world.sim.import_history(&thread, 50, &History::default()).unwrap();
+    world.log_in_anna().await;
+    let carol = world.log_in("carol", &carol_account).await;
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    for user in [&world.anna.id, &carol.id] {
+        let invited = |world: &World| world.homeserver.rooms_of(user).contains(&room).then_some(());
+        world.until("the invitation", invited).await;
+    }
+    assert_eq!(texts(&world, &room), numbered(20..50));
+    world.sim.send_text(world.bob.pk, &thread, "new").unwrap();
+    world.until("a live message", |world| world.event(&room, "new")).await;
+    assert_eq!(texts(&world, &room).len(), 31);
 }

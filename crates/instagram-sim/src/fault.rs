@@ -59,6 +59,8 @@ pub enum Fault {
     MalformedPayload,
     /// A PUBLISH on 146 whose zlib stream ends early comes before the envelope.
     TruncatedZlib,
+    /// In place of the envelope comes what is neither zlib nor JSON.
+    UnreadableEnvelope,
     /// Publishes on topics nobody knows come before the envelope.
     UnknownTopic,
     /// A publish on 146 that inflates to this size comes before the envelope.
@@ -119,6 +121,8 @@ pub enum Fault {
     FeedbackRequired,
     /// The API answers 500 with an HTML page.
     HtmlError,
+    /// The API answers 404 with the words `Not Found` alone, as it does for what is not there and around challenges.
+    NotFoundPage,
     /// The API answers 200 with JSON that ends early.
     CutJson,
     /// The API answers this status with an empty JSON failure.
@@ -181,6 +185,7 @@ impl Fault {
             | Fault::MalformedFrame
             | Fault::MalformedPayload
             | Fault::TruncatedZlib
+            | Fault::UnreadableEnvelope
             | Fault::UnknownTopic
             | Fault::HugePayload { .. }
             | Fault::DeepNesting { .. }
@@ -204,6 +209,7 @@ impl Fault {
             | Fault::Consent
             | Fault::FeedbackRequired
             | Fault::HtmlError
+            | Fault::NotFoundPage
             | Fault::CutJson
             | Fault::Status { .. }
             | Fault::DelayHttp { .. }

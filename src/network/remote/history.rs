@@ -1,10 +1,11 @@
 //! What was said before: the latest chats of a login, and the pages of one chat.
 
 use instagram::api;
+use instagram::item::Item;
 
 use super::{Remote, RemoteError, decode};
 use crate::domain::ids::ThreadId;
-use crate::domain::record::NewRow;
+use crate::domain::record::{History, NewRow};
 use crate::runtime;
 
 /// Message requests that a new login is told of.
@@ -19,6 +20,8 @@ pub struct Chats {
     pub seq_id: i64,
     /// Likewise, milliseconds.
     pub snapshot_at_ms: i64,
+    /// Microseconds: what is newer had not been said then.
+    pub until_us: i64,
 }
 
 /// A page of a chat.
@@ -26,7 +29,7 @@ pub struct Chats {
 pub struct Page {
     /// Newest first; an item may have several.
     pub rows: Vec<NewRow>,
-    /// How many items it had.
+    /// How many items these are.
     pub items: i64,
     /// Where the next page begins; none at the end.
     pub next: Option<String>,
@@ -44,11 +47,16 @@ impl Remote {
             let page = self.call(api::Inbox { cursor, limit }).await?;
             let chats = match &mut chats {
                 Some(chats) => chats,
-                None => chats.insert(Chats {
-                    threads: Vec::new(),
-                    seq_id: page.seq_id.ok_or_else(|| RemoteError::Server("the inbox has no seq_id".into()))?,
-                    snapshot_at_ms: page.snapshot_at_ms.unwrap_or_else(|| runtime::now().0),
-                }),
+                None => {
+                    let snapshot_at_ms = page.snapshot_at_ms.unwrap_or_else(|| runtime::now().0);
+                    let newest_us = page.threads.iter().filter_map(|thread| thread.last_activity_us).max();
+                    chats.insert(Chats {
+                        threads: Vec::new(),
+                        seq_id: page.seq_id.ok_or_else(|| RemoteError::Server("the inbox has no seq_id".into()))?,
+                        snapshot_at_ms,
+                        until_us: snapshot_at_ms.saturating_mul(1000).max(newest_us.unwrap_or_default()),
+                    })
+                }
             };
             let before = chats.threads.len();
             for thread in page.threads.iter().filter(|thread| thread.pending != Some(true)) {
@@ -81,23 +89,22 @@ impl Remote {
         Ok(rows)
     }
 
-    /// Fetches the page of a chat that begins at a cursor.
-    pub async fn history_page(
-        &self,
-        thread: &ThreadId,
-        cursor: Option<String>,
-        wanted: i64,
-    ) -> Result<Page, RemoteError> {
-        let key = cursor.clone().unwrap_or_else(|| "newest".to_owned());
-        let page = self.thread_page(thread, cursor).await?;
-        let wanted = usize::try_from(wanted).unwrap_or_default();
-        let items = &page.items[..page.items.len().min(wanted)];
+    /// Fetches the next page of a history. What is newer than the history goes is left out.
+    pub async fn history_page(&self, history: &History) -> Result<Page, RemoteError> {
+        let (thread, cursor) = (&history.thread, &history.cursor);
+        let page = self.thread_page(thread, cursor.clone()).await?;
+        let wanted = usize::try_from(history.wanted.saturating_sub(history.fetched)).unwrap_or_default();
+        let is_history = |item: &&Item| history.until_us.zip(item.timestamp_us).is_none_or(|(until, at)| at <= until);
+        let items: Vec<&Item> = page.items.iter().filter(is_history).take(wanted).collect();
         let rows = items.iter().flat_map(|item| decode::history_rows(&self.inner.login, thread, item)).collect();
+        // The first message may come again and again at the end.
+        let is_further = |next: &String| page.has_older && !page.items.is_empty() && cursor.as_ref() != Some(next);
+        let key = cursor.as_deref().unwrap_or("newest");
         Ok(Page {
             rows,
             items: i64::try_from(items.len()).unwrap_or(i64::MAX),
-            next: page.oldest_cursor.clone().filter(|_| page.has_older),
-            end: decode::history_end(&self.inner.login, &page, &key),
+            next: page.oldest_cursor.clone().filter(is_further),
+            end: decode::history_end(&self.inner.login, &page, key),
         })
     }
 }

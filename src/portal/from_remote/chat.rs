@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Action, Heard, Outcome, Plan, Planned, change};
+use super::{Action, Heard, Outcome, Plan, Planned, change, message};
 use crate::bridge::Bridge;
 use crate::domain::event::{Picture, RemoteThread};
 use crate::domain::ids::{LoginId, RemoteUserId, ThreadId};
@@ -52,8 +52,10 @@ pub(super) async fn reconciled(
     let known = room::portal_for(bridge, &login, &thread.id).await?;
     let Some(portal) = known.filter(|portal| portal.room.is_some()) else { return Ok(plan) };
     for item in &thread.items {
-        // Requests are named by their row: each item has a name of its own in it.
-        let row = InboxRow { dedup_key: format!("{}/{}", row.dedup_key, item.id), ..row.clone() };
+        // Requests are named by their row: each state of each item has a name of its own in it. After a death it may be
+        // another state than the one that was begun.
+        let state = message::digest_with_reactions(bridge, item);
+        let row = InboxRow { dedup_key: format!("{}/{}/{state}", row.dedup_key, item.id), ..row.clone() };
         let heard = Heard { bridge, row: &row, login: login.clone(), portal: portal.clone() };
         let Plan { events, effects, .. } = change::changed(&heard, item).await?;
         plan.events.extend(events);

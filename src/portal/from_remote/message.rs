@@ -130,6 +130,13 @@ pub(super) fn digest(bridge: &Bridge, item: &Item) -> String {
     request_id::digest_of_content(bridge.config.secret_key(), &item.content.words())
 }
 
+/// Likewise, with the reactions it has.
+pub(super) fn digest_with_reactions(bridge: &Bridge, item: &Item) -> String {
+    let reactions = item.reactions.iter().flatten().map(|one| format!("{} {}", one.sender, one.emoji));
+    let words = format!("{} {}", item.content.words(), reactions.collect::<Vec<_>>().join(" "));
+    request_id::digest_of_content(bridge.config.secret_key(), &words)
+}
+
 /// Who changes an event that shows an item, and whether they may: only its author can, and what a user has written in
 /// Matrix is their own.
 pub(super) async fn editor(heard: &Heard<'_>, item: &Item, event: &EventId) -> Result<(Intent, bool), StepError> {

@@ -74,7 +74,7 @@ pub(super) async fn replaced(
     }
     for one in reactions.iter().filter(|one| !is_echo(one)) {
         if !known.iter().any(|known| known.sender == one.sender && emoji::is_same(&known.emoji, &one.emoji)) {
-            show(heard, &target.event, item, &one.sender, &one.emoji, Timestamp(0), plan).await?;
+            show(heard, &target.event, item, &one.sender, &one.emoji, one.at, plan).await?;
         }
     }
     Ok(())

@@ -62,10 +62,14 @@ pub(super) async fn set_login_state(
 
 /// Session, cursor and places in threads go with the row.
 pub(super) async fn remove_login(conn: &mut Conn, login: &LoginId) -> Found<()> {
-    // Logged in again, it begins anew: what was imported once may be imported again.
-    const IMPORTED: &str = "DELETE FROM inbox WHERE origin = 'history' AND state = 'done' AND dedup_key LIKE $1";
+    // Logged in again, it begins anew: what was imported once, or was about to be, may be imported again.
+    const REQUESTS: &str = "DELETE FROM outbox WHERE inbox_id IN
+        (SELECT id FROM inbox WHERE origin = 'history' AND dedup_key LIKE $1)";
+    const IMPORTED: &str = "DELETE FROM inbox WHERE origin = 'history' AND dedup_key LIKE $1";
     sqlx::query("DELETE FROM login WHERE id = $1").bind(login.as_str()).execute(&mut *conn).await?;
-    sqlx::query(IMPORTED).bind(format!("{login}/history%")).execute(conn).await?;
+    for sql in [REQUESTS, IMPORTED] {
+        sqlx::query(sql).bind(format!("{login}/history%")).execute(&mut *conn).await?;
+    }
     Ok(())
 }
 

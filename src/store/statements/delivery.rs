@@ -57,8 +57,33 @@ pub(in crate::store) async fn pending_rows(
     query.fetch_all(conn).await?.into_iter().map(rows::pending).collect()
 }
 
+/// How many rows are pending, those of history left out: their ids are below zero.
 pub(super) async fn pending_count(conn: &mut Conn) -> Found<i64> {
-    Ok(sqlx::query_scalar("SELECT COUNT(*) FROM inbox WHERE state = 'pending'").fetch_one(conn).await?)
+    const SQL: &str = "SELECT COUNT(*) FROM inbox WHERE state = 'pending' AND id > 0";
+    Ok(sqlx::query_scalar(SQL).fetch_one(conn).await?)
+}
+
+pub(in crate::store) async fn gap(conn: &mut Conn, login: &LoginId) -> Found<Option<i64>> {
+    const SQL: &str = "SELECT gap_since_us FROM login_cursor WHERE login = $1";
+    let found: Option<Option<i64>> = sqlx::query_scalar(SQL).bind(login.as_str()).fetch_optional(conn).await?;
+    Ok(found.flatten())
+}
+
+/// Remembers from where on something may be missing. Before the cursors move: what they say of a gap is theirs.
+async fn note_gaps(conn: &mut Conn, given: &[&Acceptance]) -> Found<()> {
+    const SQL: &str = "UPDATE login_cursor SET gap_since_us = COALESCE(gap_since_us, newest_item_us) WHERE login = $1";
+    for acceptance in given {
+        if let Source::SessionWithGap { login, .. } = &acceptance.source {
+            sqlx::query(SQL).bind(login.as_str()).execute(&mut *conn).await?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn close_gap(conn: &mut Conn, login: &LoginId) -> Found<()> {
+    const SQL: &str = "UPDATE login_cursor SET gap_since_us = NULL WHERE login = $1";
+    sqlx::query(SQL).bind(login.as_str()).execute(conn).await?;
+    Ok(())
 }
 
 pub(in crate::store) async fn dedup_key_of_request(conn: &mut Conn, request: &RequestId) -> Found<Option<String>> {
@@ -80,6 +105,7 @@ pub(super) async fn accept(conn: &mut Conn, given: &[&Acceptance]) -> Found<(Vec
     let inserted = insert_rows(conn, &wanted).await?;
     let count = i64::try_from(inserted.len()).unwrap_or(i64::MAX);
     // Rows and cursor share this transaction: a cursor ahead of its rows would lose them.
+    note_gaps(conn, given).await?;
     save_cursors(conn, given).await?;
 
     let mut accepted = Vec::with_capacity(given.len());
@@ -122,7 +148,7 @@ struct KnownEchoes {
 }
 
 fn is_known(row: &NewRow, acceptance: &Acceptance, known: &KnownEchoes) -> bool {
-    let (Some(echo), Source::Session { login, .. }) = (&row.echo, &acceptance.source) else { return false };
+    let (Some(echo), Some(login)) = (&row.echo, acceptance.source.login()) else { return false };
     known.contexts.contains(echo.client_context.as_str())
         || known.items.contains(&(login.as_str().to_owned(), echo.item.as_str().to_owned()))
 }
@@ -140,7 +166,7 @@ async fn known_echoes(conn: &mut Conn, given: &[&Acceptance]) -> Found<KnownEcho
         JOIN portal ON portal.id = message.portal AND portal.receiver IN ('', given.login)";
     let mut echoes = Vec::new();
     for acceptance in given {
-        if let Source::Session { login, .. } = &acceptance.source {
+        if let Some(login) = acceptance.source.login() {
             echoes.extend(acceptance.rows.iter().filter_map(|row| Some((login, row.echo.as_ref()?))));
         }
     }
@@ -186,15 +212,6 @@ async fn insert_rows(conn: &mut Conn, wanted: &[(&NewRow, Timestamp)]) -> Found<
     Ok(inserted.into_iter().collect())
 }
 
-/// The cursor of a login that has none yet.
-pub(super) async fn save_first_cursor(conn: &mut Conn, login: &LoginId, cursor: &Cursor) -> Found<()> {
-    const SQL: &str = "INSERT INTO login_cursor (login, seq_id, snapshot_at_ms, newest_item_us) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (login) DO NOTHING";
-    let query = sqlx::query(SQL).bind(login.as_str()).bind(cursor.seq_id).bind(cursor.snapshot_at_ms);
-    query.bind(cursor.newest_item_us).execute(conn).await?;
-    Ok(())
-}
-
 async fn save_cursors(conn: &mut Conn, given: &[&Acceptance]) -> Found<()> {
     #[derive(Serialize)]
     struct Row<'a> {
@@ -216,17 +233,17 @@ async fn save_cursors(conn: &mut Conn, given: &[&Acceptance]) -> Found<()> {
             CAST(value ->> 'newest' AS BIGINT)
         FROM json_each(CAST($1 AS jsontext)) WHERE true
         ON CONFLICT (login) DO UPDATE SET seq_id = excluded.seq_id, snapshot_at_ms = excluded.snapshot_at_ms,
-            newest_item_us = excluded.newest_item_us";
+            newest_item_us = excluded.newest_item_us, gap_since_us = NULL";
     // A statement may touch a login once: the group's cursors of one login become one.
     let mut last: HashMap<&LoginId, (Cursor, CursorRule)> = HashMap::new();
     for acceptance in given {
-        let Source::Session { login, cursor, rule } = &acceptance.source else { continue };
+        let Some((login, cursor, rule)) = acceptance.source.cursor() else { continue };
         match (last.get_mut(login), rule) {
             (Some((known, _)), CursorRule::OnlyGrows) if known.seq_id >= cursor.seq_id => {}
             (Some((known, _)), CursorRule::OnlyGrows) => {
                 *known = Cursor { newest_item_us: known.newest_item_us.max(cursor.newest_item_us), ..*cursor };
             }
-            _ => drop(last.insert(login, (*cursor, *rule))),
+            _ => drop(last.insert(login, (*cursor, rule))),
         }
     }
     for (wanted, sql) in [(CursorRule::OnlyGrows, GROW), (CursorRule::Replace, REPLACE)] {
@@ -312,31 +329,32 @@ pub(super) async fn settle(conn: &mut Conn, settlements: &[(&Settlement, Timesta
     const FORGET: &str = "DELETE FROM outbox
         WHERE inbox_id IN (SELECT CAST(key AS BIGINT) FROM json_each(CAST($1 AS jsontext)))";
     const DONE: &str = "UPDATE inbox SET state = 'done', payload = NULL, retry_at = NULL, settled_at = $2
-        WHERE id IN (SELECT CAST(key AS BIGINT) FROM json_each(CAST($1 AS jsontext))) AND state = 'pending'";
+        WHERE id IN (SELECT CAST(key AS BIGINT) FROM json_each(CAST($1 AS jsontext))) AND state = 'pending' RETURNING id";
     const FAILED: &str = "UPDATE inbox SET state = 'failed', reason = given.reason, retry_at = NULL,
             settled_at = given.settled_at
         FROM (SELECT CAST(value ->> 'id' AS BIGINT) AS id, CAST(value ->> 'at' AS BIGINT) AS settled_at,
             value ->> 'reason' AS reason FROM json_each(CAST($1 AS jsontext))) AS given
-        WHERE inbox.id = given.id AND inbox.state = 'pending'";
+        WHERE inbox.id = given.id AND inbox.state = 'pending' RETURNING inbox.id";
     write_down(conn, settlements).await?;
     let ids = json_keys(settlements.iter().map(|(settlement, _)| settlement.row.0));
     let Some(ids) = ids else { return Ok(0) };
     sqlx::query(FORGET).bind(ids).execute(&mut *conn).await?;
 
-    let mut ended = 0;
+    let mut ended: Vec<i64> = Vec::new();
     let done: Vec<_> = settlements.iter().filter(|(settlement, _)| settlement.failure.is_none()).collect();
     let at = done.iter().map(|(_, at)| at.0).max();
     let ids = json_keys(done.iter().map(|(settlement, _)| settlement.row.0));
     if let Some(ids) = ids {
-        ended += sqlx::query(DONE).bind(ids).bind(at).execute(&mut *conn).await?.rows_affected();
+        ended.extend(sqlx::query_scalar::<_, i64>(DONE).bind(ids).bind(at).fetch_all(&mut *conn).await?);
     }
     let failed = json_rows(settlements.iter().filter_map(|(settlement, at)| {
         Some(Row { id: settlement.row.0, at: *at, reason: settlement.failure.as_deref()? })
     }));
     if let Some(failed) = failed {
-        ended += sqlx::query(FAILED).bind(failed).execute(conn).await?.rows_affected();
+        ended.extend(sqlx::query_scalar::<_, i64>(FAILED).bind(failed).fetch_all(conn).await?);
     }
-    Ok(i64::try_from(ended).unwrap_or(i64::MAX))
+    // Rows of history were never counted.
+    Ok(i64::try_from(ended.iter().filter(|id| **id > 0).count()).unwrap_or(i64::MAX))
 }
 
 /// Leaves out what belongs to a portal that was removed meanwhile.

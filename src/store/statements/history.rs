@@ -1,14 +1,16 @@
 //! Statements about history that is being fetched.
 
 use super::{Conn, rows};
-use crate::domain::ids::{LoginId, PortalId, ThreadId, Timestamp};
+use crate::domain::ids::{PortalId, Timestamp};
 use crate::domain::record::History;
 use crate::store::error::StoreError;
+use crate::store::write::HistoryPage;
 
 type Found<T> = Result<T, StoreError>;
 
 pub(in crate::store) async fn all(conn: &mut Conn) -> Found<Vec<History>> {
-    const SQL: &str = "SELECT thread, login, kind, wanted, fetched, cursor FROM history ORDER BY login, thread";
+    const SQL: &str =
+        "SELECT thread, login, kind, wanted, fetched, cursor, until_us FROM history ORDER BY login, thread";
     sqlx::query_as(SQL).fetch_all(conn).await?.into_iter().map(rows::history).collect()
 }
 
@@ -20,22 +22,23 @@ pub(in crate::store) async fn oldest_item(conn: &mut Conn, portal: PortalId) -> 
 /// What is being fetched already goes on as it is.
 pub(super) async fn begin(conn: &mut Conn, histories: &[History]) -> Found<()> {
     const SQL: &str =
-        "INSERT INTO history (thread, login, kind, wanted, fetched, cursor) VALUES ($1, $2, $3, $4, 0, $5)
+        "INSERT INTO history (thread, login, kind, wanted, fetched, cursor, until_us) VALUES ($1, $2, $3, $4, 0, $5, $6)
         ON CONFLICT (thread, login) DO NOTHING";
     for history in histories {
         let query = sqlx::query(SQL).bind(history.thread.as_str()).bind(history.login.as_str());
         let query = query.bind(rows::history_kind_text(history.kind)).bind(history.wanted);
-        query.bind(history.cursor.as_deref()).execute(&mut *conn).await?;
+        query.bind(history.cursor.as_deref()).bind(history.until_us).execute(&mut *conn).await?;
     }
     Ok(())
 }
 
 /// Adds a page, newest first, and moves the cursor: both or neither, so that no page comes twice.
-pub(super) async fn add_page(conn: &mut Conn, history: &History, items: &[(String, String)]) -> Found<()> {
+pub(super) async fn add_page(conn: &mut Conn, page: &HistoryPage) -> Found<()> {
     const NEXT: &str = "SELECT COALESCE(MAX(position), -1) + 1 FROM history_item WHERE thread = $1 AND login = $2";
     const ITEM: &str = "INSERT INTO history_item (thread, login, position, dedup_key, payload)
         SELECT thread, login, $3, $4, $5 FROM history WHERE thread = $1 AND login = $2";
     const PAGE: &str = "UPDATE history SET fetched = $3, cursor = $4 WHERE thread = $1 AND login = $2";
+    let HistoryPage { history, items } = page;
     let (thread, login) = (history.thread.as_str(), history.login.as_str());
     let next: i64 = sqlx::query_scalar(NEXT).bind(thread).bind(login).fetch_one(&mut *conn).await?;
     for (position, (key, payload)) in (next..).zip(items) {
@@ -48,22 +51,16 @@ pub(super) async fn add_page(conn: &mut Conn, history: &History, items: &[(Strin
 }
 
 /// Makes rows of the inbox from what was fetched, below zero so that they come before what arrived meanwhile, oldest
-/// first. What is known already is left out. Returns how many rows became pending.
-pub(super) async fn finish(
-    conn: &mut Conn,
-    thread: &ThreadId,
-    login: &LoginId,
-    lane: &str,
-    now: Timestamp,
-) -> Found<i64> {
+/// first. What is known already is left out.
+pub(super) async fn finish(conn: &mut Conn, history: &History, lane: &str, now: Timestamp) -> Found<()> {
     const ROWS: &str = "INSERT INTO inbox (id, lane, origin, dedup_key, payload, state, attempts, accepted_at)
         SELECT (SELECT CASE WHEN MIN(id) < 0 THEN MIN(id) ELSE 0 END FROM inbox) - 1 - position,
             $3, 'history', dedup_key, payload, 'pending', 0, $4
         FROM history_item WHERE thread = $1 AND login = $2
         ON CONFLICT (dedup_key) DO NOTHING";
     const DONE: &str = "DELETE FROM history WHERE thread = $1 AND login = $2";
-    let query = sqlx::query(ROWS).bind(thread.as_str()).bind(login.as_str()).bind(lane).bind(now.0);
-    let added = query.execute(&mut *conn).await?.rows_affected();
-    sqlx::query(DONE).bind(thread.as_str()).bind(login.as_str()).execute(conn).await?;
-    Ok(i64::try_from(added).unwrap_or(i64::MAX))
+    let (thread, login) = (history.thread.as_str(), history.login.as_str());
+    sqlx::query(ROWS).bind(thread).bind(login).bind(lane).bind(now.0).execute(&mut *conn).await?;
+    sqlx::query(DONE).bind(thread).bind(login).execute(conn).await?;
+    Ok(())
 }

@@ -12,12 +12,15 @@ pub(in crate::store) async fn reasons(conn: &mut Conn) -> Found<Vec<(String, i64
     Ok(sqlx::query_as(SQL).fetch_all(conn).await?)
 }
 
-/// Makes failed rows pending, and counts the try that failed. Returns the lane of each.
-pub(super) async fn retry(conn: &mut Conn) -> Found<Vec<LaneKey>> {
+/// Makes failed rows pending, and counts the try that failed. Returns the lane of each, and how many of them are no
+/// history: those count among the pending.
+pub(super) async fn retry(conn: &mut Conn) -> Found<(Vec<LaneKey>, i64)> {
     const SQL: &str = "UPDATE inbox SET state = 'pending', attempts = attempts + 1, retry_at = NULL, settled_at = NULL
-        WHERE state = 'failed' RETURNING lane";
-    let lanes: Vec<String> = sqlx::query_scalar(SQL).fetch_all(conn).await?;
-    Ok(lanes.into_iter().map(LaneKey::new).collect())
+        WHERE state = 'failed' RETURNING lane, id";
+    let rows: Vec<(String, i64)> = sqlx::query_as(SQL).fetch_all(conn).await?;
+    let count = rows.iter().filter(|(_, id)| *id > 0).count();
+    let lanes = rows.into_iter().map(|(lane, _)| LaneKey::new(lane)).collect();
+    Ok((lanes, i64::try_from(count).unwrap_or(i64::MAX)))
 }
 
 pub(super) async fn discard(conn: &mut Conn) -> Found<u64> {

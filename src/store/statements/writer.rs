@@ -216,8 +216,8 @@ async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer, depth: 
         Write::EnsurePortal(key) => *answer = Answer::Portal(facts::ensure_portal(conn, key).await?),
         Write::Prune { before } => *answer = Answer::Removed(delivery::prune(conn, *before).await?),
         Write::RetryParked => {
-            let lanes = parked::retry(conn).await?;
-            *depth += i64::try_from(lanes.len()).unwrap_or(i64::MAX);
+            let (lanes, count) = parked::retry(conn).await?;
+            *depth += count;
             *answer = Answer::Lanes(lanes);
         }
         Write::DiscardParked => *answer = Answer::Removed(parked::discard(conn).await?),
@@ -232,16 +232,19 @@ async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer, depth: 
         Write::Apply(effect) => facts::apply_effect(conn, effect).await?,
         Write::NoteOwnChange(change) => facts::note_own_change(conn, change).await?,
         Write::AdvanceRead { portal, user, at } => facts::advance_read(conn, *portal, user, *at).await?,
-        Write::BeginHistories { histories, first } => {
-            if let Some((login, cursor)) = first {
-                delivery::save_first_cursor(conn, login, cursor).await?;
-            }
+        Write::BeginHistories(histories) => history::begin(conn, histories).await?,
+        Write::BeginLogin { histories, acceptance } => {
+            let (accepted, count) = delivery::accept(conn, &[acceptance]).await?;
+            *depth += count;
             history::begin(conn, histories).await?;
+            *answer = Answer::Accepted(accepted.into_iter().next().unwrap_or_default());
         }
-        Write::AddHistoryPage { history, items } => history::add_page(conn, history, items).await?,
-        Write::FinishHistory { thread, login, lane, now } => {
-            *depth += history::finish(conn, thread, login, lane.as_str(), *now).await?;
+        Write::AddHistoryPage(page) => history::add_page(conn, page).await?,
+        Write::EndHistory { page, lane, now } => {
+            history::add_page(conn, page).await?;
+            history::finish(conn, &page.history, lane.as_str(), *now).await?;
         }
+        Write::CloseGap(login) => delivery::close_gap(conn, login).await?,
         Write::NoteLogin { thread, login } => facts::note_login(conn, thread, login).await?,
         Write::ForgetLogin { thread, login } => facts::forget_login(conn, thread, login).await?,
         Write::SaveGhost(ghost) => facts::save_ghost(conn, ghost).await?,

@@ -106,6 +106,24 @@ pub(super) async fn a_reconciled_cursor_replaces_a_higher_one(world: &World) {
     assert_eq!(store.cursor(&one()).await.unwrap(), Some(cursor(3)));
 }
 
+pub(super) async fn a_gap_is_remembered_until_it_is_filled(world: &World) {
+    let store = world.open_with_logins().await;
+    accept(&store, 5, vec![]).await;
+    assert_eq!(store.gap(&one()).await.unwrap(), None);
+    let before = store.cursor(&one()).await.unwrap().unwrap();
+    let after = crate::domain::record::Cursor { newest_item_us: before.newest_item_us + 9, ..cursor(6) };
+    store.accept_batch_with_gap(&one(), vec![row("t", "a")], &after, NOW).await.unwrap();
+    // From before anything that came with it, and not later because of another.
+    store.accept_batch_with_gap(&one(), vec![], &cursor(7), NOW).await.unwrap();
+    assert_eq!(store.gap(&one()).await.unwrap(), Some(before.newest_item_us));
+
+    store.close_gap(&one()).await.unwrap();
+    assert_eq!(store.gap(&one()).await.unwrap(), None);
+    store.accept_batch_with_gap(&one(), vec![], &cursor(8), NOW).await.unwrap();
+    store.accept_reconciled(&one(), vec![], &cursor(2), NOW).await.unwrap();
+    assert_eq!(store.gap(&one()).await.unwrap(), None, "a reconciliation asks for everything");
+}
+
 pub(super) async fn rows_and_cursor_are_accepted_together_or_not_at_all(world: &World) {
     let store = world.open_with_logins().await;
     let nobody = LoginId::new("nobody");

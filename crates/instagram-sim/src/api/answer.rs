@@ -105,6 +105,12 @@ pub(super) fn fault(fault: &Fault) -> Response {
             content_type(&mut response, HeaderValue::from_static("text/html; charset=utf-8"));
             response
         }
+        Fault::NotFoundPage => {
+            let mut response = Response::new(Body::from("Not Found"));
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            content_type(&mut response, HeaderValue::from_static("text/plain"));
+            response
+        }
         Fault::CutJson => {
             let mut response = Response::new(Body::from(r#"{"status":"ok","inbox":{"threads":[{"thread_id":"34"#));
             content_type(&mut response, JSON);

@@ -15,6 +15,9 @@ use crate::{
 /// How many envelopes are taken from the queue at a time.
 const PULL: usize = 128;
 
+/// A message sync that nobody can read.
+const UNREADABLE: &[u8] = b"\x01\x02 neither zlib nor JSON \xff\xfe";
+
 impl Running {
     /// Moves envelopes from the user's queue into the output while there is room.
     pub(super) fn pull(&mut self) {
@@ -101,7 +104,8 @@ impl Running {
             None => {}
             Some(Fault::Redeliver) => self.publish_envelopes(one),
             Some(Fault::MalformedFrame) => wire::malformed_publish(&mut self.out),
-            Some(Fault::MalformedPayload) => self.publish("146", b"\x01\x02 neither zlib nor JSON \xff\xfe"),
+            Some(Fault::MalformedPayload) => self.publish("146", UNREADABLE),
+            Some(Fault::UnreadableEnvelope) => return self.publish("146", UNREADABLE),
             Some(Fault::TruncatedZlib) => {
                 let whole = payload::deflate(payload::envelopes(one, self.replay_until).as_bytes());
                 self.publish("146", &whole[..whole.len() / 2]);
