@@ -132,8 +132,8 @@ pub(super) fn digest(bridge: &Bridge, item: &Item) -> String {
 
 /// Likewise, with the reactions it has.
 pub(super) fn digest_with_reactions(bridge: &Bridge, item: &Item) -> String {
-    let reactions = item.reactions.iter().flatten().map(|one| format!("{} {}", one.sender, one.emoji));
-    let words = format!("{} {}", item.content.words(), reactions.collect::<Vec<_>>().join(" "));
+    let mut words = item.content.words();
+    words.extend(item.reactions.iter().flatten().map(|one| format!("{} {}", one.sender, one.emoji)));
     request_id::digest_of_content(bridge.config.secret_key(), &words)
 }
 
