@@ -12,7 +12,7 @@ use super::history::{self, BeginError};
 use super::reconcile::{self, reconcile};
 use super::{Running, Status};
 use crate::bridge::Bridge;
-use crate::domain::ids::LoginId;
+use crate::domain::ids::{LoginId, Timestamp};
 use crate::domain::notice::Notice;
 use crate::domain::record::{Cursor, LoginState};
 use crate::network::{Batch, RemoteError, SessionEnd, SessionEvent};
@@ -111,7 +111,11 @@ async fn run(bridge: &Arc<Bridge>, running: &Arc<Running>) -> SessionEnd {
         Ok(cursor) => cursor,
         Err(end) => return end,
     };
-    let (mut events, driver) = match bridge.network.open(remote, cursor).await {
+    let since = match bridge.store.login(remote.login()).await {
+        Ok(login) => login.map_or(Timestamp(0), |login| login.created_at),
+        Err(error) => return SessionEnd::Transport(error.to_string()),
+    };
+    let (mut events, driver) = match bridge.network.open(remote, cursor, since).await {
         Ok(opened) => opened,
         Err(end) => return end,
     };

@@ -95,6 +95,19 @@ pub(super) fn reconciled_row(login: &LoginId, thread: &ThreadId, item: &WireItem
     }
 }
 
+/// The rows of the items that a thread object brings along, oldest first, and their times in microseconds: a message
+/// request or a new chat may be heard of in no other way. What is older than `since` is history, except in a request.
+pub(super) fn rows_of_thread(login: &LoginId, patch: &Patch, since: Timestamp) -> Vec<(NewRow, i64)> {
+    let Target::InboxThread { .. } = patch.target() else { return Vec::new() };
+    let Change::Thread(thread) = patch.decode() else { return Vec::new() };
+    let id = ThreadId::new(&thread.thread_id);
+    let is_news = |item: &&WireItem| item.timestamp_us.is_some_and(|at| at / 1000 > since.0);
+    let mut items: Vec<_> = thread.items.iter().filter(|item| thread.pending == Some(true) || is_news(item)).collect();
+    items.sort_by_key(|item| item.timestamp_us);
+    let rows = items.into_iter().filter_map(|item| reconciled_row(login, &id, item));
+    rows.map(|(row, at_us)| (NewRow { origin: Origin::Instagram { reconciled: false }, ..row }, at_us)).collect()
+}
+
 /// The rows of an item of history: the item, and the reactions it has by now. Newest first, as pages are.
 pub(super) fn history_rows(login: &LoginId, thread: &ThreadId, item: &WireItem) -> Vec<NewRow> {
     let path = format!("/direct_v2/threads/{thread}/items/{}", item.item_id);
@@ -330,5 +343,23 @@ mod tests {
         let contexts = [&item.client_context, &reply.client_context].map(|one| one.as_ref().unwrap().as_str());
         assert_eq!(contexts, ["9", "4"]);
         assert_eq!((item.kind.as_str(), reaction.emoji.as_str()), ("text", "x"));
+    }
+
+    fn keys(thread: &str, since: Timestamp) -> Vec<String> {
+        let path = "/direct_v2/inbox/threads/7".to_owned();
+        let patch = Patch { op: Op::Add, path, value: Some(thread.to_owned()) };
+        let rows = rows_of_thread(&LoginId::new("1"), &patch, since).into_iter();
+        rows.map(|(row, _)| row.dedup_key).collect()
+    }
+
+    #[test]
+    fn a_thread_brings_along_what_was_said_since_the_login() {
+        let items = r#"[{"item_id":"30","user_id":2,"timestamp":3000000,"item_type":"text","text":"c"},
+            {"item_id":"20","user_id":2,"timestamp":2000000,"item_type":"text","text":"b"},
+            {"item_id":"10","user_id":2,"timestamp":1000000,"item_type":"text","text":"a"}]"#;
+        let thread = format!(r#"{{"thread_id":"7","items":{items}}}"#);
+        assert_eq!(keys(&thread, Timestamp(1500)), ["1/add/20", "1/add/30"]);
+        let request = format!(r#"{{"thread_id":"7","pending":true,"items":{items}}}"#);
+        assert_eq!(keys(&request, Timestamp(1500)), ["1/add/10", "1/add/20", "1/add/30"]);
     }
 }

@@ -12,7 +12,7 @@ use super::decode::{self, Heard, Place};
 use super::error::SessionEnd;
 use super::remote::Remote;
 use super::{Network, random};
-use crate::domain::ids::{RemoteUserId, ThreadId};
+use crate::domain::ids::{RemoteUserId, ThreadId, Timestamp};
 use crate::domain::record::{Cursor, NewRow};
 use crate::runtime;
 
@@ -25,6 +25,8 @@ pub struct Events {
     events: client::Events,
     handle: client::Handle,
     cursor: Cursor,
+    /// What was said before is history.
+    since: Timestamp,
     /// An event that ended a gathering and is still to be handed on.
     put_aside: Option<Event>,
 }
@@ -88,7 +90,8 @@ pub enum SessionEvent {
 }
 
 impl Network {
-    /// Connects and asks for everything after `cursor`. The future drives the connection and has to be spawned.
+    /// Connects and asks for everything after `cursor`; what was said before `since` is history. The future drives the
+    /// connection and has to be spawned.
     ///
     /// # Errors
     /// When the connection cannot be made; nothing has been lost.
@@ -96,6 +99,7 @@ impl Network {
         &self,
         remote: &Remote,
         cursor: Cursor,
+        since: Timestamp,
     ) -> Result<(Events, impl Future<Output = ()> + Send + 'static), SessionEnd> {
         let session = remote.session().snapshot();
         let instagram = &self.shared.config.instagram;
@@ -108,7 +112,7 @@ impl Network {
         let (handle, events, driver) =
             client::connect(&connect, options).await.map_err(|error| SessionEnd::Transport(error.to_string()))?;
         handle.subscribe(cursor.seq_id, cursor.snapshot_at_ms);
-        Ok((Events { remote: remote.clone(), events, handle, cursor, put_aside: None }, driver))
+        Ok((Events { remote: remote.clone(), events, handle, cursor, since, put_aside: None }, driver))
     }
 }
 
@@ -207,18 +211,14 @@ impl Events {
             let seq_id = envelope.seq_id;
             let cause = envelope.mutation_token.as_deref();
             for (index, patch) in envelope.patches.into_iter().enumerate() {
+                let brought_along = decode::rows_of_thread(self.remote.login(), &patch, self.since);
                 match decode::row(self.remote.login(), Place { seq_id, index, cause }, patch) {
-                    Heard::Row { row, at_us } => {
-                        if let Some(echo) = &row.echo {
-                            self.handle.confirm(echo.client_context.as_str(), echo.item.as_str());
-                        }
-                        // A time in the future must not hide from a reconciliation what comes before it.
-                        let at_us = at_us.min(runtime::now().0.saturating_mul(1000));
-                        batch.cursor.newest_item_us = batch.cursor.newest_item_us.max(at_us);
-                        batch.rows.push(row);
-                    }
+                    Heard::Row { row, at_us } => self.take(row, at_us, batch),
                     Heard::Ignored => {}
                     Heard::Unknown => self.remote.note_unknown(),
+                }
+                for (row, at_us) in brought_along {
+                    self.take(row, at_us, batch);
                 }
             }
             if let Some(seq_id) = seq_id.filter(|seq_id| *seq_id > batch.cursor.seq_id) {
@@ -226,6 +226,16 @@ impl Events {
                 batch.cursor.snapshot_at_ms = runtime::now().0;
             }
         }
+    }
+
+    fn take(&self, row: NewRow, at_us: i64, batch: &mut Batch) {
+        if let Some(echo) = &row.echo {
+            self.handle.confirm(echo.client_context.as_str(), echo.item.as_str());
+        }
+        // A time in the future must not hide from a reconciliation what comes before it.
+        let at_us = at_us.min(runtime::now().0.saturating_mul(1000));
+        batch.cursor.newest_item_us = batch.cursor.newest_item_us.max(at_us);
+        batch.rows.push(row);
     }
 
     /// Tells the broker that a batch is stored. Only then: the unconfirmed window is our brake.

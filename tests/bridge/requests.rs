@@ -276,3 +276,23 @@ async fn a_request_that_came_while_nobody_listened_is_shown() {
     world.expect_said(&room, &world.ghost(&world.bob), &["may I?".to_owned()]).await;
     assert!(is_pending(&world, &thread));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_heard_only_with_its_thread_is_shown() {
+    let world = World::start().await;
+    let options = AccountOptions { news_inside_threads: true, requests_are_pending: true, ..AccountOptions::default() };
+    world.sim.set_options(world.anna_account.pk, options).unwrap();
+    let dora = world.sim.create_account("dora", "Dora D").unwrap();
+    let thread = world.sim.create_thread(&[dora.pk, world.anna_account.pk], None).unwrap();
+    world.sim.send_text(dora.pk, &thread, "may I?").unwrap();
+    world.sim.send_text(dora.pk, &thread, "hello?").unwrap();
+    let room = world.until("the room", |world| room_of(world, &thread)).await;
+    world.expect_said(&room, &world.ghost(&dora), &["may I?".to_owned(), "hello?".to_owned()]).await;
+    assert!(is_pending(&world, &thread));
+    // A chat that comes back brings its news along as well.
+    let back = world.chat_with(&world.bob);
+    world.sim.hide_thread(world.anna_account.pk, &back).unwrap();
+    world.sim.send_text(world.bob.pk, &back, "there I am").unwrap();
+    let room = world.until("Bob's room", |world| room_of(world, &back)).await;
+    world.expect_said(&room, &world.ghost(&world.bob), &["there I am".to_owned()]).await;
+}

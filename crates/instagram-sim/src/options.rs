@@ -51,4 +51,6 @@ pub struct AccountOptions {
     pub string_ids: bool,
     /// Messages from strangers to this account wait in the pending inbox.
     pub requests_are_pending: bool,
+    /// The message that makes or brings back a thread comes inside the thread object only, not as an item too.
+    pub news_inside_threads: bool,
 }

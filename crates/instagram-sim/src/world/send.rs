@@ -71,17 +71,17 @@ impl World {
             self.account_mut(sender)?.sent.insert(key, item_id.clone());
         }
         self.items_accepted += 1;
+        let mut announced: Vec<u64> = returns_to.into_iter().collect();
         if first && self.announce_threads {
-            self.announce_thread(id, "add")?;
-        } else {
-            for pk in returns_to {
-                self.announce_to(id, "add", pk)?;
-            }
-            if approved {
-                self.announce_to(id, "replace", sender)?;
-            }
+            announced.clone_from(&self.thread(id)?.members);
+        } else if approved {
+            self.announce_to(id, "replace", sender)?;
         }
-        self.tell_item(id, &item_id, "add", echo_at_us)?;
+        for pk in &announced {
+            self.announce_to(id, "add", *pk)?;
+        }
+        announced.retain(|pk| self.accounts.get(pk).is_some_and(|account| account.options.news_inside_threads));
+        self.tell_item_except(id, &item_id, "add", echo_at_us, &announced)?;
         Ok(Sent { item_id, timestamp_us, duplicate: false })
     }
 
@@ -96,10 +96,22 @@ impl World {
 
     /// Puts an item patch into every member's queue.
     pub(super) fn tell_item(&mut self, id: &str, item_id: &str, op: &str, echo_at_us: i64) -> Result<(), SimError> {
+        self.tell_item_except(id, item_id, op, echo_at_us, &[])
+    }
+
+    /// As [`World::tell_item`], but for those who have heard of it otherwise.
+    fn tell_item_except(
+        &mut self,
+        id: &str,
+        item_id: &str,
+        op: &str,
+        echo_at_us: i64,
+        informed: &[u64],
+    ) -> Result<(), SimError> {
         let thread = self.threads.get(id).ok_or_else(|| SimError::UnknownThread(id.to_owned()))?;
         let item = thread.item(item_id).ok_or_else(|| SimError::UnknownItem(item_id.to_owned()))?;
         let path = format!("/direct_v2/threads/{id}/items/{item_id}");
-        for pk in &thread.members {
+        for pk in thread.members.iter().filter(|pk| !informed.contains(pk)) {
             let Some(account) = self.accounts.get_mut(pk) else { continue };
             let turned = account.faults.take(Stage::Append, "").is_some();
             let shown = view::item(&self.cdn, thread, item, *pk, account.options.string_ids != turned);
