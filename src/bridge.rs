@@ -25,6 +25,7 @@ use crate::network::{Network, Remote, RemoteError};
 use crate::portal::ephemeral::Ephemeral;
 use crate::portal::fleeting;
 use crate::portal::puppet::Puppets;
+use crate::portal::request::Waiting;
 use crate::portal::room::RoomBudget;
 use crate::runtime::{self, Tasks};
 use crate::store::{Store, StoreOptions};
@@ -60,6 +61,8 @@ pub struct Bridge {
     pub histories: Histories,
     /// Rooms made in the last hour.
     pub rooms: RoomBudget,
+    /// Message requests that Instagram was asked of lately.
+    pub waiting_requests: Waiting,
     /// Typing and receipts on their way.
     pub ephemeral: Ephemeral,
     /// Users as whom we act.
@@ -150,6 +153,7 @@ async fn start(config: &Arc<Config>) -> anyhow::Result<Arc<Bridge>> {
         converter: find_converter(config),
         histories: Histories::default(),
         rooms: RoomBudget::default(),
+        waiting_requests: Waiting::default(),
         ephemeral: Ephemeral::default(),
         puppets: Puppets::default(),
         config: Arc::clone(config),

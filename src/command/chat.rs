@@ -233,10 +233,14 @@ async fn request_of(
         Ok(None) | Err(RemoteError::NotFound) => None,
         Err(error) => return Ok(Err(explained("That did not work", &error))),
     };
-    Ok(match portal.filter(|portal| portal.standing == Standing::Request) {
-        Some(portal) => Ok((portal, login.id)),
-        None => Err(Notice::new(format!("There is no message request from @{name}."))),
+    Ok(match portal {
+        Some(portal) if is_request(bridge, &portal, &login.id).await? => Ok((portal, login.id)),
+        _ => Err(Notice::new(format!("There is no message request from @{name}."))),
     })
+}
+
+async fn is_request(bridge: &Bridge, portal: &Portal, login: &LoginId) -> Result<bool, StepError> {
+    Ok(bridge.store.standing(&portal.key.thread, login).await? == Standing::Request)
 }
 
 /// Changes the chat of the room: `mute`, `unmute`, `mark-unread`, `leave-group`, `delete-chat`, `accept`, `decline`; the
@@ -252,15 +256,15 @@ pub(super) async fn change(
         name if is_answer && !name.is_empty() => request_of(bridge, asked, name).await?,
         _ => here(bridge, asked).await?,
     };
-    let (mut portal, login) = match found {
+    let (portal, login) = match found {
         Ok(found) => found,
         Err(notice) => return answer(bridge, asked, Err(notice)).await,
     };
-    if is_answer && portal.standing != Standing::Request {
+    if is_answer && !is_request(bridge, &portal, &login).await? {
         return answer(bridge, asked, Err(Notice::new("This chat is no message request."))).await;
     }
     let changed = match is_answer {
-        true => request::answer(bridge, &login, &mut portal, &change).await,
+        true => request::answer(bridge, &login, &portal, &change).await,
         false => {
             let done = bridge.remote(&login).await?.change(&portal.key.thread, &change).await;
             done.map_err(|error| StepError::Remote { login, error })

@@ -306,8 +306,6 @@ pub struct Portal {
     pub members: Vec<RemoteUserId>,
     /// The login that speaks for Matrix users who have none in this thread.
     pub relay: Option<LoginId>,
-    /// Whether the chat is wanted.
-    pub standing: Standing,
     /// What ghosts are called in this room, where that is another name than elsewhere.
     pub nicknames: BTreeMap<RemoteUserId, String>,
     /// What its room was told of the chat's rules.
@@ -340,7 +338,6 @@ impl Portal {
         take(&mut self.name, &before.name, &after.name);
         take(&mut self.avatar_id, &before.avatar_id, &after.avatar_id);
         take(&mut self.relay, &before.relay, &after.relay);
-        take(&mut self.standing, &before.standing, &after.standing);
         take(&mut self.nicknames, &before.nicknames, &after.nicknames);
         take(&mut self.rules, &before.rules, &after.rules);
         self.members.retain(|member| after.members.contains(member) || !before.members.contains(member));
@@ -353,7 +350,7 @@ impl Portal {
     }
 }
 
-/// Whether a chat is wanted.
+/// What a chat is to a login.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Standing {
     /// An ordinary chat.

@@ -194,11 +194,11 @@ async fn empty(bridge: &Arc<Bridge>, key: &(OwnedRoomId, OwnedUserId)) {
 async fn perform(bridge: &Arc<Bridge>, key: &(OwnedRoomId, OwnedUserId), news: &News) -> Result<(), StepError> {
     let (room, user) = key;
     let Some(portal) = bridge.store.portal_of_room(room).await? else { return Ok(()) };
+    let Some(login) = super::own_login(bridge, user, &portal).await? else { return Ok(()) };
     // Who asks to write must not see whether that was read.
-    if portal.standing != Standing::Open {
+    if bridge.store.standing(&portal.key.thread, &login).await? != Standing::Open {
         return Ok(());
     }
-    let Some(login) = super::own_login(bridge, user, &portal).await? else { return Ok(()) };
     if let Some(typing) = news.typing {
         let context = request_id::fresh_client_context(runtime::now());
         bridge.remote(&login).await?.show_typing(&portal.key.thread, typing, &context);

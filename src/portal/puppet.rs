@@ -8,7 +8,7 @@ use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
 
 use crate::bridge::Bridge;
 use crate::domain::ids::{LoginId, RemoteUserId, RequestId};
-use crate::domain::record::Portal;
+use crate::domain::record::{Portal, Standing};
 use crate::lane::StepError;
 use crate::matrix::{HomeserverError, Intent, REQUEST_KEY};
 use crate::portal::{from_matrix::RoomEvent, ghost};
@@ -31,6 +31,13 @@ pub(super) async fn in_room(
     }
     let Some(user) = bridge.store.login(&login).await?.map(|login| login.user) else { return Ok(None) };
     if user.server_name() != bridge.config.domain() {
+        return Ok(None);
+    }
+    // Nobody is brought into a group by what a stranger does.
+    if portal.key.receiver.is_none()
+        && bridge.store.standing(&portal.key.thread, &login).await? != Standing::Open
+        && !bridge.store.logins_in_thread(&portal.key.thread).await?.contains(&login)
+    {
         return Ok(None);
     }
     let place = (room.clone(), user.clone());

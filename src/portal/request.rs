@@ -1,6 +1,8 @@
-//! Message requests: what strangers write waits for the user's answer, under the admin's policy.
+//! Message requests: what strangers write waits for the user's answer, under the admin's policy. A group may be one for
+//! one login and none for another.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ruma::OwnedEventId;
 use serde::Deserialize;
@@ -12,7 +14,7 @@ use crate::bridge::Bridge;
 use crate::command;
 use crate::config::Requests;
 use crate::domain::event::RemoteThread;
-use crate::domain::ids::{LoginId, ThreadId};
+use crate::domain::ids::{LoginId, RemoteUserId, ThreadId, Timestamp};
 use crate::domain::notice::Notice;
 use crate::domain::record::{Portal, Standing};
 use crate::domain::request_id;
@@ -20,14 +22,36 @@ use crate::lane::StepError;
 use crate::login::history;
 use crate::matrix::Intent;
 use crate::network::{ChatChange, RemoteError};
+use crate::runtime;
 
 /// Where the bot's words about a request say which one they are about.
 const REQUEST: &str = "dev.puppetgram.message_request";
 
-/// The first message of a request came, and it is to have no room.
+/// How long Instagram's word that a request still waits is believed, in milliseconds. What ends it is heard of at once
+/// nearly always.
+const BELIEVED_MS: i64 = 60_000;
+
+/// When Instagram said last that a request still waits.
+#[derive(Debug, Default)]
+pub struct Waiting(Mutex<HashMap<(ThreadId, LoginId), Timestamp>>);
+
+impl Waiting {
+    fn is_known(&self, place: &(ThreadId, LoginId)) -> bool {
+        let now = runtime::now();
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|_, at| now.0.saturating_sub(at.0) < BELIEVED_MS);
+        waiting.contains_key(place)
+    }
+
+    fn note(&self, place: (ThreadId, LoginId)) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place, runtime::now());
+    }
+}
+
+/// The first message of a request came, and it has no room, or one that others use.
 pub(super) async fn arrived(bridge: &Bridge, login: &LoginId, thread: &RemoteThread) -> Result<(), StepError> {
-    let portal = bridge.store.ensure_portal(&room::key(login, thread)).await?;
-    if bridge.config.bridge.message_requests == Requests::Digest {
+    bridge.store.ensure_portal(&room::key(login, thread)).await?;
+    if bridge.config.bridge.message_requests != Requests::Ignore {
         let from = from(thread);
         let text = format!("{from} wants to write to you on Instagram.");
         let by_name =
@@ -36,11 +60,12 @@ pub(super) async fn arrived(bridge: &Bridge, login: &LoginId, thread: &RemoteThr
             "react with 👍 to accept or with 👎 to decline{by_name}. Accepted, the chat gets its room."
         ));
         let asked = json!({"login": login, "thread": thread.id});
-        let request = request_id::notice_transaction(thread.id.as_str(), "message request");
+        // Several logins may be asked of a group.
+        let about = if thread.is_group { format!("{}/{login}", thread.id) } else { thread.id.to_string() };
+        let request = request_id::notice_transaction(&about, "message request");
         command::ask_owner(bridge, login, &notice, (REQUEST, asked), &request).await?;
     }
-    let asked = Portal { standing: Standing::Request, ..portal.clone() };
-    Ok(bridge.store.save_portal(&portal, &asked).await?)
+    Ok(bridge.store.set_standing(&thread.id, login, Standing::Request).await?)
 }
 
 /// Whom a request is of.
@@ -90,9 +115,11 @@ pub(super) async fn answered_by_reaction(bridge: &Arc<Bridge>, event: &RoomEvent
     let Ok(asked) = serde_json::from_value::<Asked>(asked[REQUEST].clone()) else { return Ok(()) };
     let own = bridge.store.login(&asked.login).await?.is_some_and(|login| login.user == event.sender);
     let portal = room::portal_for(bridge, &asked.login, &asked.thread).await?;
-    match portal.filter(|portal| own && portal.standing == Standing::Request) {
-        Some(mut portal) => answer(bridge, &asked.login, &mut portal, &change).await,
-        None => Ok(()),
+    match portal.filter(|_| own) {
+        Some(portal) if bridge.store.standing(&asked.thread, &asked.login).await? == Standing::Request => {
+            answer(bridge, &asked.login, &portal, &change).await
+        }
+        _ => Ok(()),
     }
 }
 
@@ -100,39 +127,77 @@ pub(super) async fn answered_by_reaction(bridge: &Arc<Bridge>, event: &RoomEvent
 pub(crate) async fn answer(
     bridge: &Arc<Bridge>,
     login: &LoginId,
-    portal: &mut Portal,
+    portal: &Portal,
     change: &ChatChange,
 ) -> Result<(), StepError> {
-    let remote = bridge.remote(login).await?;
-    let done = remote.change(&portal.key.thread, change).await;
+    let thread = &portal.key.thread;
+    let done = bridge.remote(login).await?.change(thread, change).await;
     done.map_err(|error| StepError::Remote { login: login.clone(), error })?;
     if *change == ChatChange::Accept {
         return accepted(bridge, login, portal).await;
     }
-    stand(bridge, portal, Standing::Declined).await
+    bridge.store.set_standing(thread, login, Standing::Declined).await?;
+    if portal.key.receiver.is_none() {
+        let user = bridge.known_login(login).await?.user;
+        room::without_login(bridge, portal, login, &user, "you have declined this group").await?;
+    }
+    Ok(())
 }
 
-/// Whether a chat that was a request for somebody is none for this login, as Instagram has it now.
-pub(super) async fn is_over(bridge: &Bridge, login: &LoginId, thread: &ThreadId) -> Result<bool, StepError> {
+/// Whether a chat that was a request for this login is none any more, as Instagram has it. Who writes has accepted.
+pub(super) async fn is_over(
+    bridge: &Bridge,
+    login: &LoginId,
+    thread: &ThreadId,
+    sender: Option<&RemoteUserId>,
+) -> Result<bool, StepError> {
+    if sender == Some(&login.as_remote_user()) {
+        return Ok(true);
+    }
+    let place = (thread.clone(), login.clone());
+    if bridge.waiting_requests.is_known(&place) {
+        return Ok(false);
+    }
+    let is_over = match bridge.remote(login).await?.thread(thread).await {
+        Ok(shown) => shown.pending != Some(true),
+        Err(RemoteError::NotFound | RemoteError::Rejected(_) | RemoteError::Impossible(_)) => false,
+        Err(error) => return Err(StepError::Remote { login: login.clone(), error }),
+    };
+    if !is_over {
+        bridge.waiting_requests.note(place);
+    }
+    Ok(is_over)
+}
+
+/// Whether a group that others are in already is no message request for this login. If it is one, its user is told.
+pub(super) async fn is_none(
+    bridge: &Bridge,
+    login: &LoginId,
+    thread: &ThreadId,
+    sender: Option<&RemoteUserId>,
+) -> Result<bool, StepError> {
+    if sender == Some(&login.as_remote_user()) {
+        return Ok(true);
+    }
     match bridge.remote(login).await?.thread(thread).await {
-        Ok(shown) => Ok(shown.pending != Some(true)),
-        Err(RemoteError::NotFound | RemoteError::Rejected(_) | RemoteError::Impossible(_)) => Ok(false),
+        Ok(shown) if shown.pending == Some(true) => arrived(bridge, login, &shown).await.map(|()| false),
+        Ok(_) | Err(RemoteError::NotFound | RemoteError::Rejected(_) | RemoteError::Impossible(_)) => Ok(true),
         Err(error) => Err(StepError::Remote { login: login.clone(), error }),
     }
 }
 
-/// The request was accepted, here or in the app. Without a room so far, its messages are fetched now.
-pub(super) async fn accepted(bridge: &Arc<Bridge>, login: &LoginId, portal: &mut Portal) -> Result<(), StepError> {
-    if portal.room.is_none() {
+/// The request was accepted, here or in the app. What was not shown so far is fetched now, unless others have seen to it.
+pub(super) async fn accepted(bridge: &Arc<Bridge>, login: &LoginId, portal: &Portal) -> Result<(), StepError> {
+    let thread = &portal.key.thread;
+    let was_declined = bridge.store.standing(thread, login).await? == Standing::Declined;
+    let is_missed = portal.room.is_none() || (was_declined && portal.key.receiver.is_some());
+    if is_missed {
         let wanted = bridge.config.bridge.history_messages.max(20);
-        history::ask_for_first(bridge, login, &portal.key.thread, wanted).await?;
+        history::ask_for_first(bridge, login, thread, wanted).await?;
     }
-    stand(bridge, portal, Standing::Open).await
-}
-
-async fn stand(bridge: &Bridge, portal: &mut Portal, standing: Standing) -> Result<(), StepError> {
-    let changed = Portal { standing, ..portal.clone() };
-    bridge.store.save_portal(portal, &changed).await?;
-    *portal = changed;
-    Ok(())
+    bridge.store.set_standing(thread, login, Standing::Open).await?;
+    if is_missed {
+        return Ok(());
+    }
+    room::ensure_user(bridge, portal, login).await
 }

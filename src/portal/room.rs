@@ -50,25 +50,14 @@ pub async fn ensure(
     thread: &ThreadId,
     sender: Option<&RemoteUserId>,
 ) -> Result<Option<Portal>, StepError> {
-    if let Some(mut portal) = portal_for(bridge, login, thread).await? {
-        let is_shared = portal.key.receiver.is_none();
-        match (portal.standing, &portal.room) {
-            (Standing::Declined, _) if !is_shared => return Ok(None),
-            // Accepted where nobody told us, or by another login of a group: what was said so far is fetched, this too.
-            (Standing::Declined, _) | (Standing::Request, None) => {
-                if !request::is_over(bridge, login, thread).await? {
-                    return Ok(None);
-                }
-                request::accepted(bridge, login, &mut portal).await?;
-                if portal.room.is_none() {
-                    return Ok(None);
-                }
-            }
-            (Standing::Open | Standing::Request, _) => {}
+    let known = portal_for(bridge, login, thread).await?;
+    if let Some(portal) = &known {
+        if !is_wanted(bridge, portal, login, sender).await? {
+            return Ok(None);
         }
         if portal.room.is_some() {
-            ensure_user(bridge, &portal, login).await?;
-            return Ok(Some(portal));
+            ensure_user(bridge, portal, login).await?;
+            return Ok(known);
         }
     }
     bridge.rooms.check(bridge.config.bridge.rooms_per_hour)?;
@@ -79,14 +68,42 @@ pub async fn ensure(
     create(bridge, login, &shown, true).await.map(Some)
 }
 
+/// Whether a login is to be shown now what is said in a known thread: not in a request that it did not accept, unless
+/// that has a room of its own.
+async fn is_wanted(
+    bridge: &Arc<Bridge>,
+    portal: &Portal,
+    login: &LoginId,
+    sender: Option<&RemoteUserId>,
+) -> Result<bool, StepError> {
+    let thread = &portal.key.thread;
+    let is_in = portal.key.receiver.is_some() || bridge.store.logins_in_thread(thread).await?.contains(login);
+    let waits = match (bridge.store.standing(thread, login).await?, &portal.room) {
+        // A stranger may have added this login to a group of which others have a room.
+        (Standing::Open, Some(_)) if !is_in => return request::is_none(bridge, login, thread, sender).await,
+        (Standing::Open, _) => false,
+        (Standing::Declined, _) => true,
+        (Standing::Request, None) => bridge.config.bridge.message_requests != Requests::Room,
+        (Standing::Request, Some(_)) => !is_in,
+    };
+    if !waits {
+        return Ok(true);
+    }
+    if !request::is_over(bridge, login, thread, sender).await? {
+        return Ok(false);
+    }
+    // Accepted where nobody told us.
+    request::accepted(bridge, login, portal).await?;
+    // What was said so far is fetched, this too.
+    Ok(!bridge.histories.holds(thread, login))
+}
+
 /// As [`ensure`], for a user who asks for the chat: it comes back if they had declined it, and invites them anew if they
 /// had left.
 pub async fn reopen(bridge: &Arc<Bridge>, login: &LoginId, thread: &ThreadId) -> Result<Option<Portal>, StepError> {
-    if let Some(portal) = portal_for(bridge, login, thread).await? {
-        bridge.store.forget_login_in_thread(thread, login).await?;
-        if portal.standing == Standing::Declined {
-            bridge.store.save_portal(&portal, &Portal { standing: Standing::Open, ..portal.clone() }).await?;
-        }
+    bridge.store.forget_login_in_thread(thread, login).await?;
+    if bridge.store.standing(thread, login).await? == Standing::Declined {
+        bridge.store.set_standing(thread, login, Standing::Open).await?;
     }
     ensure(bridge, login, thread, None).await
 }
@@ -100,6 +117,11 @@ pub async fn ensure_quietly(
 ) -> Result<Portal, StepError> {
     let known = portal_for(bridge, login, thread).await?;
     if let Some(portal) = known.filter(|portal| portal.room.is_some()) {
+        if bridge.store.standing(thread, login).await? != Standing::Open
+            && request::is_over(bridge, login, thread, None).await?
+        {
+            bridge.store.set_standing(thread, login, Standing::Open).await?;
+        }
         return Ok(portal);
     }
     bridge.rooms.check(bridge.config.bridge.rooms_per_hour)?;
@@ -196,10 +218,14 @@ pub(super) async fn create(
         let request = request_id::notice_transaction(thread.id.as_str(), "vanish mode");
         bridge.matrix.send(&Intent::Bot, &room, "m.room.message", &content, &request, None).await?;
     }
-    if thread.pending == Some(true) {
-        portal.standing = Standing::Request;
+    let standing = match thread.pending {
+        Some(true) => Standing::Request,
+        _ => Standing::Open,
+    };
+    if standing == Standing::Request {
         request::say_in_room(bridge, &portal, thread).await?;
     }
+    bridge.store.set_standing(&key.thread, login, standing).await?;
     bridge.store.save_portal(&known, &portal).await?;
     let known = portal.clone();
     if with_user {
@@ -298,8 +324,8 @@ fn group_powers() -> Value {
 pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) -> Result<(), StepError> {
     let known = portal_for(bridge, login, &thread.id).await?;
     let Some(mut portal) = known else { return Ok(()) };
-    if portal.standing == Standing::Request && thread.pending == Some(false) {
-        request::accepted(bridge, login, &mut portal).await?;
+    if thread.pending == Some(false) && bridge.store.standing(&thread.id, login).await? != Standing::Open {
+        request::accepted(bridge, login, &portal).await?;
     }
     let known = portal.clone();
     let Some(room) = portal.room.clone() else { return Ok(()) };

@@ -12,7 +12,7 @@ use ruma::{OwnedRoomId, RoomId};
 
 use super::write::{Answer, Write};
 use crate::domain::ids::{LoginId, PortalId, PortalKey, RemoteUserId, ThreadId};
-use crate::domain::record::{Effect, Ghost, Login, Portal};
+use crate::domain::record::{Effect, Ghost, Login, Portal, Standing};
 
 /// Entries of each kind.
 const CAPACITY: usize = 10_000;
@@ -31,6 +31,8 @@ struct Facts {
     portal_of_room: Bounded<OwnedRoomId, Option<PortalId>>,
     ghosts: Bounded<RemoteUserId, Option<Ghost>>,
     logins_in_thread: Bounded<ThreadId, Vec<LoginId>>,
+    /// Of the logins for which a thread is no ordinary chat.
+    standings: Bounded<ThreadId, Vec<(LoginId, Standing)>>,
     /// All logins, once they were read.
     logins: Option<HashMap<LoginId, Login>>,
 }
@@ -77,6 +79,15 @@ impl Cache {
         self.facts().logins_in_thread.0.get(thread).cloned()
     }
 
+    /// Asks what a thread is to whom, if that was read.
+    pub(super) fn with_standings<T>(
+        &self,
+        thread: &ThreadId,
+        ask: impl FnOnce(&[(LoginId, Standing)]) -> T,
+    ) -> Option<T> {
+        self.facts().standings.0.get(thread).map(|standings| ask(standings))
+    }
+
     /// Asks the table of logins, if it was read.
     pub(super) fn with_logins<T>(&self, ask: impl FnOnce(&HashMap<LoginId, Login>) -> T) -> Option<T> {
         self.facts().logins.as_ref().map(ask)
@@ -100,6 +111,10 @@ impl Cache {
 
     pub(super) fn put_logins_in_thread(&self, since: Version, thread: &ThreadId, logins: &[LoginId]) {
         self.put(since, |facts| facts.logins_in_thread.insert(thread.clone(), logins.to_vec()));
+    }
+
+    pub(super) fn put_standings(&self, since: Version, thread: &ThreadId, standings: Vec<(LoginId, Standing)>) {
+        self.put(since, |facts| facts.standings.insert(thread.clone(), standings));
     }
 
     pub(super) fn put_logins(&self, since: Version, logins: HashMap<LoginId, Login>) {
@@ -128,6 +143,7 @@ impl Cache {
             Write::NoteLogin { thread, .. } | Write::ForgetLogin { thread, .. } => {
                 self.change(|facts| drop(facts.logins_in_thread.0.remove(thread)));
             }
+            Write::SetStanding { thread, .. } => self.change(|facts| drop(facts.standings.0.remove(thread))),
             Write::SaveGhost(ghost) => {
                 self.change(|facts| facts.ghosts.insert(ghost.id.clone(), Some(ghost.clone())));
             }

@@ -6,7 +6,7 @@ use super::error::StoreError;
 use super::write::{Answer, Write};
 use super::{Readers, Store, postgres, read, sqlite};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
-use crate::domain::record::{Effect, Ghost, Mapping, OwnChange, Portal, Reacted};
+use crate::domain::record::{Effect, Ghost, Mapping, OwnChange, Portal, Reacted, Standing};
 
 impl Store {
     /// The portal of a key.
@@ -111,6 +111,30 @@ impl Store {
         let found = read!(self, facts::logins_in_thread(thread))?;
         self.shared.cache.put_logins_in_thread(since, thread, &found);
         Ok(found)
+    }
+
+    /// What a thread is to a login.
+    pub async fn standing(&self, thread: &ThreadId, login: &LoginId) -> Result<Standing, StoreError> {
+        let of_login = |standings: &[(LoginId, Standing)]| {
+            let found = standings.iter().find(|(other, _)| other == login);
+            found.map_or(Standing::Open, |(_, standing)| *standing)
+        };
+        if let Some(known) = self.shared.cache.with_standings(thread, of_login) {
+            return Ok(known);
+        }
+        let since = self.shared.cache.version();
+        let found = read!(self, facts::standings(thread))?;
+        let standing = of_login(&found);
+        self.shared.cache.put_standings(since, thread, found);
+        Ok(standing)
+    }
+
+    /// Stores what a thread is to a login.
+    pub async fn set_standing(&self, thread: &ThreadId, login: &LoginId, standing: Standing) -> Result<(), StoreError> {
+        if self.standing(thread, login).await? == standing {
+            return Ok(());
+        }
+        self.done(Write::SetStanding { thread: thread.clone(), login: login.clone(), standing }).await
     }
 
     /// The ghost of an Instagram user.

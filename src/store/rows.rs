@@ -14,20 +14,9 @@ use crate::domain::record::{
     Shows, Standing,
 };
 
-/// id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules
-pub(super) type PortalRow = (
-    i64,
-    String,
-    String,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    String,
-    Option<String>,
-    String,
-    String,
-    String,
-);
+/// id, thread, receiver, room, name, avatar_id, members, relay, nicknames, rules
+pub(super) type PortalRow =
+    (i64, String, String, Option<String>, Option<String>, Option<String>, String, Option<String>, String, String);
 /// id, username, full_name, avatar_id, avatar, displayname, fetched_at
 pub(super) type GhostRow = (String, String, String, Option<String>, Option<String>, String, i64);
 /// id, user_id, username, state, reason, created_at
@@ -43,7 +32,7 @@ pub(super) type OwnChangeRow = (i64, String, String, String, i64);
 pub(super) type PendingRow = (i64, String, String, String, Option<String>, i64, i64, Option<i64>);
 
 pub(super) fn portal(row: PortalRow) -> Result<Portal, StoreError> {
-    let (id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules) = row;
+    let (id, thread, receiver, room, name, avatar_id, members, relay, nicknames, rules) = row;
     let members: Vec<RemoteUserId> =
         serde_json::from_str(&members).map_err(|_| StoreError::corrupt("portal", "members", &id))?;
     let room = room.map(OwnedRoomId::try_from).transpose();
@@ -58,7 +47,6 @@ pub(super) fn portal(row: PortalRow) -> Result<Portal, StoreError> {
         avatar_id,
         members,
         relay: relay.map(LoginId::new),
-        standing: standing_of(&standing).ok_or_else(|| StoreError::corrupt("portal", "standing", &id))?,
         nicknames: serde_json::from_str::<BTreeMap<String, String>>(&nicknames)
             .map_err(|_| StoreError::corrupt("portal", "nicknames", &id))?
             .into_iter()
@@ -233,21 +221,22 @@ fn shows_of(text: &str) -> Option<Shows> {
     }
 }
 
-pub(super) fn standing_text(standing: Standing) -> &'static str {
+/// None for an ordinary chat, which has no row.
+pub(super) fn standing_text(standing: Standing) -> Option<&'static str> {
     match standing {
-        Standing::Open => "open",
-        Standing::Request => "request",
-        Standing::Declined => "declined",
+        Standing::Open => None,
+        Standing::Request => Some("request"),
+        Standing::Declined => Some("declined"),
     }
 }
 
-fn standing_of(text: &str) -> Option<Standing> {
-    match text {
-        "open" => Some(Standing::Open),
-        "request" => Some(Standing::Request),
-        "declined" => Some(Standing::Declined),
-        _ => None,
-    }
+pub(super) fn standing(thread: &ThreadId, row: (String, String)) -> Result<(LoginId, Standing), StoreError> {
+    let standing = match row.1.as_str() {
+        "request" => Standing::Request,
+        "declined" => Standing::Declined,
+        _ => return Err(StoreError::corrupt("request", "standing", thread)),
+    };
+    Ok((LoginId::new(row.0), standing))
 }
 
 /// thread, login, kind, wanted, fetched, cursor, until_us

@@ -8,6 +8,7 @@ use super::error::StoreError;
 use crate::domain::ids::{LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, ThreadId, Timestamp};
 use crate::domain::record::{
     Cursor, Effect, Ghost, History, Intended, Login, LoginState, NewRow, OutboxState, OwnChange, Portal, Settlement,
+    Standing,
 };
 
 /// What the writer is sent.
@@ -88,6 +89,11 @@ pub(super) enum Write {
     ForgetLogin {
         thread: ThreadId,
         login: LoginId,
+    },
+    SetStanding {
+        thread: ThreadId,
+        login: LoginId,
+        standing: Standing,
     },
     SaveGhost(Ghost),
     SaveLogin(Login),

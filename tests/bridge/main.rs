@@ -25,6 +25,7 @@ mod refusals;
 mod replaced;
 mod requests;
 mod shared;
+mod strangers;
 mod text;
 mod unsettled;
 #[expect(dead_code, reason = "the crash tests use the rest")]

@@ -43,7 +43,7 @@ pub(super) async fn prepare(
     bridge: &Arc<Bridge>,
     row: &InboxRow,
     event: &RoomEvent,
-    mut portal: Portal,
+    portal: Portal,
     earlier: &[Plan],
 ) -> Result<Step, StepError> {
     let Some(content) = MessageContent::from_value(&event.content) else {
@@ -64,12 +64,12 @@ pub(super) async fn prepare(
     if parts.is_empty() {
         return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
     }
-    match portal.standing {
+    match bridge.store.standing(&portal.key.thread, &login).await? {
         Standing::Open => {}
         Standing::Declined if relayed.is_some() => {
             return Err(StepError::Refuse(Notice::new("Your message was not sent: this chat was declined.")));
         }
-        Standing::Request | Standing::Declined => accept(bridge, &login, &mut portal).await?,
+        Standing::Request | Standing::Declined => accept(bridge, &login, &portal).await?,
     }
     let at = Timestamp(event.origin_server_ts);
     let mut parts: Vec<_> =
@@ -118,14 +118,14 @@ async fn withdraw(bridge: &Bridge, plan: &Plan) -> Result<Settlement, StepError>
 }
 
 /// Who answers accepts, even after they had declined; Instagram wants that first.
-async fn accept(bridge: &Arc<Bridge>, login: &LoginId, portal: &mut Portal) -> Result<(), StepError> {
+async fn accept(bridge: &Arc<Bridge>, login: &LoginId, portal: &Portal) -> Result<(), StepError> {
+    let thread = &portal.key.thread;
     match request::answer(bridge, login, portal, &ChatChange::Accept).await {
         // Of what was declined there may be nothing left to accept: the message itself opens the chat then.
-        Err(StepError::Remote { error, .. }) if portal.standing == Standing::Declined && !error.is_transient() => {
-            let open = Portal { standing: Standing::Open, ..portal.clone() };
-            bridge.store.save_portal(portal, &open).await?;
-            *portal = open;
-            Ok(())
+        Err(StepError::Remote { error, .. })
+            if !error.is_transient() && bridge.store.standing(thread, login).await? == Standing::Declined =>
+        {
+            Ok(bridge.store.set_standing(thread, login, Standing::Open).await?)
         }
         accepted => accepted,
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ruma::OwnedEventId;
 
-use super::{RoomEvent, sender, target_of};
+use super::{RoomEvent, target_of};
 use crate::bridge::Bridge;
 use crate::domain::convert::emoji;
 use crate::domain::ids::Timestamp;
@@ -18,7 +18,7 @@ use crate::matrix::Intent;
 use crate::portal::{
     certain_login,
     echo::{self, Deed},
-    request,
+    own_login, request,
 };
 
 /// Reacts as the sender's login.
@@ -32,9 +32,11 @@ pub(super) async fn handle(
     let (Some(target), Some(key)) = (relation["event_id"].as_str(), relation["key"].as_str()) else {
         return Ok(Settlement::nothing(row.id));
     };
-    if let Some(answer) = request::answer_of(key).filter(|_| portal.standing == Standing::Request) {
-        let login = sender(bridge, event, portal).await?;
-        request::answer(bridge, &login, &mut portal.clone(), &answer).await?;
+    if let Some(answer) = request::answer_of(key)
+        && let Some(login) = own_login(bridge, &event.sender, portal).await?
+        && bridge.store.standing(&portal.key.thread, &login).await? == Standing::Request
+    {
+        request::answer(bridge, &login, portal, &answer).await?;
         return Ok(Settlement::nothing(row.id));
     }
     let Some(mapping) = target_of(bridge, portal, target, row.attempts).await? else {

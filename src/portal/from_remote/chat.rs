@@ -8,7 +8,7 @@ use super::{Action, Heard, Outcome, Plan, Planned, change, message};
 use crate::bridge::Bridge;
 use crate::domain::event::{Picture, RemoteThread};
 use crate::domain::ids::{LoginId, RemoteUserId, ThreadId};
-use crate::domain::record::{Effect, InboxRow, Portal, Rules};
+use crate::domain::record::{Effect, InboxRow, Portal, Rules, Standing};
 use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::matrix::Intent;
@@ -124,6 +124,10 @@ pub(super) fn ruled(heard: &Heard<'_>, vanish_mode: Option<bool>, approval_requi
 /// The chat is gone from the login's inbox: deleted there, or the login is in the group no more. The room stays.
 pub(super) async fn removed(heard: &Heard<'_>) -> Result<Plan, StepError> {
     let Heard { bridge, login, portal, .. } = heard;
+    if bridge.store.standing(&portal.key.thread, login).await? != Standing::Open {
+        // Whoever declines a request has been told what that means.
+        return Ok(Plan::nothing(heard.row));
+    }
     if portal.key.receiver.is_some() {
         return Ok(notice(heard, "This chat was deleted on Instagram. The room stays; a new message goes on in it."));
     }
@@ -137,7 +141,8 @@ pub(super) async fn removed(heard: &Heard<'_>) -> Result<Plan, StepError> {
         Err(RemoteError::NotFound | RemoteError::Rejected(_) | RemoteError::Impossible(_)) => {}
         Err(error) => return Err(StepError::Remote { login: login.clone(), error }),
     }
-    room::without_login(bridge, portal, login, &known.user).await?;
+    let reason = "your Instagram account is in this group no more";
+    room::without_login(bridge, portal, login, &known.user, reason).await?;
     let text = format!(
         "@{name} is in this Instagram group no more: the group was left or deleted, or an admin removed the account. \
          The room stays; nothing is bridged for this account."

@@ -31,12 +31,14 @@ pub(in crate::portal) async fn ensure_user(bridge: &Bridge, portal: &Portal, log
     Ok(bridge.store.note_login_in_thread(&portal.key.thread, login).await?)
 }
 
-/// A login is in a group no more. Where others go on in the room, its owner has no business there any longer.
+/// A login is in a group no more, for this reason. Where others go on in the room, its owner has no business there any
+/// longer.
 pub(in crate::portal) async fn without_login(
     bridge: &Bridge,
     portal: &Portal,
     login: &LoginId,
     user: &UserId,
+    reason: &str,
 ) -> Result<(), StepError> {
     bridge.store.forget_login_in_thread(&portal.key.thread, login).await?;
     if portal.relay.as_ref() == Some(login) {
@@ -48,7 +50,6 @@ pub(in crate::portal) async fn without_login(
     if own.iter().any(|own| left.contains(&own.id)) {
         return Ok(());
     }
-    let reason = "your Instagram account is in this group no more";
     match bridge.matrix.kick(room, user, Some(reason)).await {
         Err(error) if error.is_transient() => Err(error.into()),
         _ => Ok(()),

@@ -4,39 +4,36 @@ use ruma::{EventId, OwnedEventId, RoomId};
 
 use super::{Conn, rows};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
-use crate::domain::record::{Effect, Ghost, Mapping, OwnChange, Portal, Reacted};
+use crate::domain::record::{Effect, Ghost, Mapping, OwnChange, Portal, Reacted, Standing};
 use crate::store::error::StoreError;
 
 type Found<T> = Result<T, StoreError>;
 
 pub(in crate::store) async fn portal_of_key(conn: &mut Conn, key: &PortalKey) -> Found<Option<Portal>> {
-    const SQL: &str =
-        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules FROM portal
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, nicknames, rules FROM portal
         WHERE thread = $1 AND receiver = $2";
     let query = sqlx::query_as(SQL).bind(key.thread.as_str()).bind(rows::receiver_text(key));
     query.fetch_optional(conn).await?.map(rows::portal).transpose()
 }
 
 pub(in crate::store) async fn portal_of_id(conn: &mut Conn, id: PortalId) -> Found<Option<Portal>> {
-    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules FROM portal WHERE id = $1";
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, nicknames, rules FROM portal WHERE id = $1";
     sqlx::query_as(SQL).bind(id.0).fetch_optional(conn).await?.map(rows::portal).transpose()
 }
 
 pub(in crate::store) async fn portal_of_room(conn: &mut Conn, room: &RoomId) -> Found<Option<Portal>> {
-    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules FROM portal WHERE room = $1";
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, nicknames, rules FROM portal WHERE room = $1";
     sqlx::query_as(SQL).bind(room.as_str()).fetch_optional(conn).await?.map(rows::portal).transpose()
 }
 
 pub(in crate::store) async fn portals_of_thread(conn: &mut Conn, thread: &ThreadId) -> Found<Vec<Portal>> {
-    const SQL: &str =
-        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules FROM portal
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, nicknames, rules FROM portal
         WHERE thread = $1 ORDER BY id";
     sqlx::query_as(SQL).bind(thread.as_str()).fetch_all(conn).await?.into_iter().map(rows::portal).collect()
 }
 
 pub(in crate::store) async fn portals_of_login(conn: &mut Conn, login: &LoginId) -> Found<Vec<Portal>> {
-    const SQL: &str =
-        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules FROM portal
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, nicknames, rules FROM portal
         WHERE receiver = $1
            OR (receiver = '' AND thread IN (SELECT thread FROM login_thread WHERE login = $1))
         ORDER BY id";
@@ -45,8 +42,7 @@ pub(in crate::store) async fn portals_of_login(conn: &mut Conn, login: &LoginId)
 
 /// Where a ghost bears another name than elsewhere: the own direct chats of a login, and chats with nicknames.
 pub(in crate::store) async fn portals_naming(conn: &mut Conn, user: &RemoteUserId) -> Found<Vec<Portal>> {
-    const SQL: &str =
-        "SELECT id, thread, receiver, room, name, avatar_id, members, relay, standing, nicknames, rules FROM portal
+    const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, nicknames, rules FROM portal
         WHERE receiver = $1 OR nicknames LIKE $2 ORDER BY id";
     let nickname = format!("%\"{user}\":%");
     let found = sqlx::query_as(SQL).bind(user.as_str()).bind(nickname).fetch_all(conn).await?;
@@ -57,6 +53,13 @@ pub(in crate::store) async fn logins_in_thread(conn: &mut Conn, thread: &ThreadI
     const SQL: &str = "SELECT login FROM login_thread WHERE thread = $1 ORDER BY login";
     let logins: Vec<String> = sqlx::query_scalar(SQL).bind(thread.as_str()).fetch_all(conn).await?;
     Ok(logins.into_iter().map(LoginId::new).collect())
+}
+
+/// The logins for which a thread is no ordinary chat.
+pub(in crate::store) async fn standings(conn: &mut Conn, thread: &ThreadId) -> Found<Vec<(LoginId, Standing)>> {
+    const SQL: &str = "SELECT login, standing FROM request WHERE thread = $1 ORDER BY login";
+    let found: Vec<(String, String)> = sqlx::query_as(SQL).bind(thread.as_str()).fetch_all(conn).await?;
+    found.into_iter().map(|row| rows::standing(thread, row)).collect()
 }
 
 pub(in crate::store) async fn ghost(conn: &mut Conn, id: &RemoteUserId) -> Found<Option<Ghost>> {
@@ -255,16 +258,16 @@ pub(super) async fn ensure_portal(conn: &mut Conn, key: &PortalKey) -> Found<Por
 /// Returns whether the portal is still there.
 /// Returns the portal as it is then; none if it was removed.
 pub(super) async fn save_portal(conn: &mut Conn, before: &Portal, after: &Portal) -> Found<Option<Portal>> {
-    const SQL: &str = "UPDATE portal SET room = $2, name = $3, avatar_id = $4, members = $5, relay = $6, standing = $7,
-            nicknames = $8, rules = $9
+    const SQL: &str =
+        "UPDATE portal SET room = $2, name = $3, avatar_id = $4, members = $5, relay = $6, nicknames = $7,
+            rules = $8
         WHERE id = $1";
     let Some(portal) = portal_of_id(conn, after.id).await? else { return Ok(None) };
     let portal = portal.merged(before, after);
     let query = sqlx::query(SQL).bind(portal.id.0).bind(portal.room.as_ref().map(|room| room.as_str()));
     let query = query.bind(portal.name.as_deref()).bind(portal.avatar_id.as_deref());
     let query = query.bind(rows::members_text(&portal.members)).bind(portal.relay.as_ref().map(|relay| relay.as_str()));
-    let query = query.bind(rows::standing_text(portal.standing)).bind(rows::nicknames_text(&portal.nicknames));
-    let query = query.bind(rows::rules_text(portal.rules));
+    let query = query.bind(rows::nicknames_text(&portal.nicknames)).bind(rows::rules_text(portal.rules));
     query.execute(conn).await?;
     Ok(Some(portal))
 }
@@ -283,6 +286,18 @@ pub(super) async fn note_login(conn: &mut Conn, thread: &ThreadId, login: &Login
 pub(super) async fn forget_login(conn: &mut Conn, thread: &ThreadId, login: &LoginId) -> Found<()> {
     const SQL: &str = "DELETE FROM login_thread WHERE thread = $1 AND login = $2";
     sqlx::query(SQL).bind(thread.as_str()).bind(login.as_str()).execute(conn).await?;
+    Ok(())
+}
+
+pub(super) async fn set_standing(conn: &mut Conn, thread: &ThreadId, login: &LoginId, standing: Standing) -> Found<()> {
+    const FORGET: &str = "DELETE FROM request WHERE thread = $1 AND login = $2";
+    const SET: &str = "INSERT INTO request (thread, login, standing) VALUES ($1, $2, $3)
+        ON CONFLICT (thread, login) DO UPDATE SET standing = excluded.standing";
+    let query = match rows::standing_text(standing) {
+        Some(text) => sqlx::query(SET).bind(thread.as_str()).bind(login.as_str()).bind(text),
+        None => sqlx::query(FORGET).bind(thread.as_str()).bind(login.as_str()),
+    };
+    query.execute(conn).await?;
     Ok(())
 }
 

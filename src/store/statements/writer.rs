@@ -247,6 +247,7 @@ async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer, depth: 
         Write::CloseGap(login) => delivery::close_gap(conn, login).await?,
         Write::NoteLogin { thread, login } => facts::note_login(conn, thread, login).await?,
         Write::ForgetLogin { thread, login } => facts::forget_login(conn, thread, login).await?,
+        Write::SetStanding { thread, login, standing } => facts::set_standing(conn, thread, login, *standing).await?,
         Write::SaveGhost(ghost) => facts::save_ghost(conn, ghost).await?,
         Write::SaveLogin(login) => accounts::save_login(conn, login).await?,
         Write::SetLoginState { login, state, reason } => {

@@ -2,7 +2,8 @@
 
 use super::world::{DAY, NOW, World, accepted_row, direct, done, events_of, map, mapping, one, shared, thread, two};
 use crate::domain::ids::{ClientContext, ItemId, PortalId, RemoteUserId, Timestamp};
-use crate::domain::record::{Effect, Ghost, Mapping, OwnChange, Portal, Rules, Shows};
+use crate::domain::record::{Effect, Ghost, Mapping, OwnChange, Portal, Rules, Shows, Standing};
+use crate::store::Store;
 
 pub(super) async fn a_portal_is_made_once(world: &World) {
     let store = world.open_with_logins().await;
@@ -73,6 +74,25 @@ pub(super) async fn a_room_leads_to_the_portal_that_has_it_now(world: &World) {
     let portal = moved;
     assert_eq!(store.portal_of_room(first).await.unwrap(), None);
     assert_eq!(store.portal_of_room(second).await.unwrap(), Some(portal));
+}
+
+pub(super) async fn a_thread_may_be_a_request_for_one_login_only(world: &World) {
+    let store = world.open_with_logins().await;
+    let standing = async |store: &Store| {
+        let of = async |login| store.standing(&thread("t"), &login).await.unwrap();
+        (of(one()).await, of(two()).await)
+    };
+    assert_eq!(standing(&store).await, (Standing::Open, Standing::Open));
+    store.set_standing(&thread("t"), &one(), Standing::Request).await.unwrap();
+    assert_eq!(standing(&store).await, (Standing::Request, Standing::Open));
+    store.set_standing(&thread("t"), &one(), Standing::Declined).await.unwrap();
+    store.set_standing(&thread("t"), &two(), Standing::Request).await.unwrap();
+    store.set_standing(&thread("t"), &two(), Standing::Open).await.unwrap();
+    assert_eq!(standing(&store).await, (Standing::Declined, Standing::Open));
+    // Whoever was declined stays away.
+    store.remove_login(&one()).await.unwrap();
+    store.close().await;
+    assert_eq!(standing(&world.open().await).await, (Standing::Declined, Standing::Open));
 }
 
 pub(super) async fn direct_chats_of_two_logins_are_two_portals(world: &World) {

@@ -83,8 +83,12 @@ impl World {
 
     pub(crate) fn add_member(&mut self, id: &str, by: u64, pk: u64) -> Result<(), SimError> {
         let (name, added) = (self.account(by)?.username.clone(), self.account(pk)?.username.clone());
+        let is_request = self.account(pk)?.options.requests_are_pending;
         let thread = self.thread_mut(id)?;
         if !thread.members.contains(&pk) {
+            if is_request {
+                thread.pending_for.insert(pk);
+            }
             thread.members.push(pk);
             thread.left.retain(|other| *other != pk);
             thread.join_requests.remove(&pk);

@@ -1,0 +1,20 @@
+-- Same tables and columns as migrations/sqlite/0005_requests.sql; a test compares them.
+
+-- Message requests that wait for the answer of a login, or were declined. Other chats have no row. Whoever was declined
+-- stays away, even if the login ends and begins anew.
+CREATE TABLE request (
+    thread   TEXT NOT NULL,
+    login    TEXT NOT NULL,
+    standing TEXT NOT NULL CHECK (standing IN ('request', 'declined')),
+    PRIMARY KEY (thread, login)
+);
+
+-- So far this belonged to the portal. A group's was everybody's: of those in it, or of all where nobody is known to be.
+INSERT INTO request (thread, login, standing)
+SELECT thread, receiver, standing FROM portal WHERE receiver <> '' AND standing <> 'open';
+INSERT INTO request (thread, login, standing)
+SELECT portal.thread, login.id, portal.standing FROM portal CROSS JOIN login
+WHERE portal.receiver = '' AND portal.standing <> 'open'
+  AND (EXISTS (SELECT 1 FROM login_thread WHERE login_thread.thread = portal.thread AND login_thread.login = login.id)
+    OR NOT EXISTS (SELECT 1 FROM login_thread WHERE login_thread.thread = portal.thread));
+ALTER TABLE portal DROP COLUMN standing;
