@@ -255,6 +255,24 @@ pub enum Effect {
         /// Which.
         item: ItemId,
     },
+    /// A login has heard of a change in a room that several may share.
+    Heard {
+        /// Where.
+        portal: PortalId,
+        /// Which.
+        login: LoginId,
+        /// What, so that the same change reads the same whoever hears of it.
+        what: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A login was told how everything is by now.
+    HeardAll {
+        /// Where.
+        portal: PortalId,
+        /// Which.
+        login: LoginId,
+    },
     /// A room was told of the chat's rules.
     Ruled {
         /// Which.

@@ -10,6 +10,7 @@ mod media;
 mod message;
 mod reaction;
 mod seen;
+mod shared;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -145,29 +146,40 @@ async fn after_messages(
         return Err(StepError::Hold("earlier messages of this chat are being fetched"));
     }
     let heard = Heard { bridge, row, login, portal };
-    match event.kind {
-        RemoteEventKind::Changed(item) => change::changed(&heard, &item).await,
-        RemoteEventKind::Removed(item) => change::removed(&heard, &item).await,
+    let Some(change) = shared::Change::of(&heard, &event.kind) else { return with_room(&heard, event.kind).await };
+    let mut plan = match change.is_known(&heard).await? {
+        true => Plan::nothing(row),
+        false => with_room(&heard, event.kind).await?,
+    };
+    change.note(&heard, &mut plan);
+    Ok(plan)
+}
+
+/// What happened in a chat that has a room.
+async fn with_room(heard: &Heard<'_>, kind: RemoteEventKind) -> Result<Plan, StepError> {
+    match kind {
+        RemoteEventKind::Changed(item) => change::changed(heard, &item).await,
+        RemoteEventKind::Removed(item) => change::removed(heard, &item).await,
         RemoteEventKind::Reaction { item, sender, emoji, context, at } => {
-            reaction::changed(&heard, &item, &sender, (emoji.as_deref(), context.as_ref()), at).await
+            reaction::changed(heard, &item, &sender, (emoji.as_deref(), context.as_ref()), at).await
         }
-        RemoteEventKind::Seen { reader, item, at } => seen::advanced(&heard, &reader, item.as_ref(), at).await,
+        RemoteEventKind::Seen { reader, item, at } => seen::advanced(heard, &reader, item.as_ref(), at).await,
         RemoteEventKind::HistoryEnd(seen) => {
             room::ensure_user(heard.bridge, &heard.portal, &heard.login).await?;
             for (reader, at) in &seen {
-                seen::advanced(&heard, reader, None, *at).await?;
+                seen::advanced(heard, reader, None, *at).await?;
             }
-            Ok(Plan::nothing(row))
+            Ok(Plan::nothing(heard.row))
         }
-        RemoteEventKind::ThreadRemoved => chat::removed(&heard).await,
-        RemoteEventKind::Image(image) => chat::pictured(&heard, image).await,
-        RemoteEventKind::Admin { user, granted } => chat::admin(&heard, &user, granted).await,
-        RemoteEventKind::ApprovalRequired(required) => Ok(chat::ruled(&heard, None, Some(required))),
-        RemoteEventKind::VanishMode(on) => Ok(chat::ruled(&heard, Some(on), None)),
+        RemoteEventKind::ThreadRemoved => chat::removed(heard).await,
+        RemoteEventKind::Image(image) => chat::pictured(heard, image).await,
+        RemoteEventKind::Admin { user, granted } => chat::admin(heard, &user, granted).await,
+        RemoteEventKind::ApprovalRequired(required) => Ok(chat::ruled(heard, None, Some(required))),
+        RemoteEventKind::VanishMode(on) => Ok(chat::ruled(heard, Some(on), None)),
         RemoteEventKind::Message(_)
         | RemoteEventKind::ThreadChanged(_)
         | RemoteEventKind::Reconciled
         | RemoteEventKind::Ignored
-        | RemoteEventKind::Undecodable { .. } => Ok(Plan::nothing(row)),
+        | RemoteEventKind::Undecodable { .. } => Ok(Plan::nothing(heard.row)),
     }
 }

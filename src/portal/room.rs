@@ -319,14 +319,23 @@ fn group_powers() -> Value {
     })
 }
 
+/// Takes from a thread what is for the login alone: that its request was accepted, that it has marked the chat as unread.
+pub async fn update_own(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) -> Result<(), StepError> {
+    let Some(portal) = portal_for(bridge, login, &thread.id).await? else { return Ok(()) };
+    if thread.pending == Some(false) && bridge.store.standing(&thread.id, login).await? != Standing::Open {
+        request::accepted(bridge, login, &portal).await?;
+    }
+    match thread.marked_unread {
+        Some(unread) => puppet::mark_unread(bridge, &portal, login, unread).await,
+        None => Ok(()),
+    }
+}
+
 /// Brings title and members of an existing room in step with the thread. A thread without a room gets one with its
 /// first message.
 pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread) -> Result<(), StepError> {
     let known = portal_for(bridge, login, &thread.id).await?;
     let Some(mut portal) = known else { return Ok(()) };
-    if thread.pending == Some(false) && bridge.store.standing(&thread.id, login).await? != Standing::Open {
-        request::accepted(bridge, login, &portal).await?;
-    }
     let known = portal.clone();
     let Some(room) = portal.room.clone() else { return Ok(()) };
     let name = name(thread);
@@ -334,9 +343,6 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
         let content = json!({"name": name});
         bridge.matrix.set_state(&Intent::Bot, &room, "m.room.name", "", &content, None).await?;
         portal.name = name;
-    }
-    if let Some(unread) = thread.marked_unread {
-        puppet::mark_unread(bridge, &portal, login, unread).await?;
     }
     if thread.is_group && !thread.users.is_empty() {
         update_members(bridge, login, &thread.users, &room, &mut portal).await?;

@@ -207,6 +207,11 @@ impl Store {
         read!(self, facts::reaction_of_event(event))
     }
 
+    /// Whether another login was the first to hear of a change that this one hears of now.
+    pub async fn is_heard_already(&self, portal: PortalId, login: &LoginId, what: &str) -> Result<bool, StoreError> {
+        Ok(read!(self, happenings::heard_at(portal, login, what))?.is_some())
+    }
+
     /// Writes down what is about to be done to an item from here.
     pub async fn note_own_change(&self, change: OwnChange) -> Result<(), StoreError> {
         self.done(Write::NoteOwnChange(change)).await

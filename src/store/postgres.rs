@@ -23,6 +23,9 @@ pub(super) mod delivery;
 #[path = "statements/facts.rs"]
 pub(super) mod facts;
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]
+#[path = "statements/happenings.rs"]
+pub(super) mod happenings;
+#[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]
 #[path = "statements/history.rs"]
 pub(super) mod history;
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each database")]

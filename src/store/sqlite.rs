@@ -22,6 +22,8 @@ pub(super) mod accounts;
 pub(super) mod delivery;
 #[path = "statements/facts.rs"]
 pub(super) mod facts;
+#[path = "statements/happenings.rs"]
+pub(super) mod happenings;
 #[path = "statements/history.rs"]
 pub(super) mod history;
 #[path = "statements/parked.rs"]

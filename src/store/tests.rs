@@ -59,6 +59,7 @@ on_both_databases! {
         what_two_lanes_change_of_a_portal_is_all_kept;
         a_room_leads_to_the_portal_that_has_it_now;
         a_thread_may_be_a_request_for_one_login_only;
+        what_one_login_has_heard_is_no_news_from_another;
         direct_chats_of_two_logins_are_two_portals;
         a_login_uses_its_own_portals_and_those_of_its_threads;
         a_removed_portal_takes_its_messages_along;

@@ -1,6 +1,8 @@
 //! Several users of one bridge in one thread: nothing appears twice, each speaks through their own login.
 
-use crate::world::{Setup, World};
+use instagram_sim::Fault;
+
+use crate::world::{DEADLINE, Setup, World};
 
 fn numbered(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|n| format!("{prefix} {n}")).collect()
@@ -207,4 +209,53 @@ async fn who_is_removed_from_a_group_leaves_the_room_to_those_who_stay() {
     world.sim.add_member(world.bob.pk, &thread, carol_account.pk).unwrap();
     world.sim.send_text(world.bob.pk, &thread, "welcome back").unwrap();
     world.until("Carol's invitation", |world| membership(world).filter(|membership| membership == "invite")).await;
+}
+
+/// Keeps an account from connecting until its faults are cleared.
+fn keep_away(world: &World, account: &instagram_sim::Account) {
+    world.sim.inject(account.pk, Fault::CloseBeforeConnAck, 1_000).unwrap();
+    world.sim.cut_connections(account.pk).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_login_has_brought_is_not_repeated_by_another_that_lags() {
+    let world = World::start().await;
+    let (thread, room, carol, _) = shared_group(&world).await;
+    let joke = world.sim.send_text(world.bob.pk, &thread, "a joke").unwrap();
+    world.until("the message", |world| world.event(&room, "a joke")).await;
+    keep_away(&world, &carol);
+    let count = |world: &World, kind: &str| {
+        let events = world.homeserver.events(&room);
+        events.into_iter().filter(|event| event["type"] == kind).count()
+    };
+    let enough = async |what: &str, kind: &str, expected: usize| {
+        world.until(what, |world| (count(world, kind) >= expected).then_some(())).await;
+    };
+    for (n, emoji) in [(1, "😂"), (2, "🔥")] {
+        world.sim.react(world.bob.pk, &thread, &joke, Some(emoji)).unwrap();
+        enough("a reaction", "m.reaction", n).await;
+        world.sim.react(world.bob.pk, &thread, &joke, None).unwrap();
+        enough("its end", "m.room.redaction", n).await;
+        world.sim.edit(world.bob.pk, &thread, &joke, &format!("a better joke {n}")).unwrap();
+        let edited = format!("a better joke {n}");
+        let is_shown = |event: &serde_json::Value| event["content"]["m.new_content"]["body"] == edited.as_str();
+        world.until("an edit", |world| world.homeserver.events(&room).into_iter().find(is_shown)).await;
+        world.sim.rename_thread(world.bob.pk, &thread, &format!("Jokers {n}")).unwrap();
+        let name = |world: &World| world.homeserver.state(&room, "m.room.name", "")?.get("name").cloned();
+        world.until("a title", |world| name(world).filter(|name| *name == format!("Jokers {n}"))).await;
+        world.sim.set_vanish_mode(world.bob.pk, &thread, n == 1).unwrap();
+        let words = if n == 1 { "switched on" } else { "switched off" };
+        world.until("vanish mode", |world| told(world, &room, words)).await;
+    }
+    let before = world.homeserver.events(&room).len();
+    world.sim.clear_faults(carol.pk).unwrap();
+    world.sim.wait_for_subscription(carol.pk, DEADLINE).await.unwrap();
+    // What comes now comes through Carol, after all that she has missed.
+    keep_away(&world, &world.anna_account);
+    world.sim.react(world.bob.pk, &thread, &joke, Some("🔥")).unwrap();
+    world.sim.send_text(world.bob.pk, &thread, "the end").unwrap();
+    world.until("the end", |world| world.event(&room, "the end")).await;
+    let events = world.homeserver.events(&room).split_off(before);
+    let kinds: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap_or_default()).collect();
+    assert_eq!(kinds, ["m.reaction", "m.room.message"], "{events:#?}");
 }

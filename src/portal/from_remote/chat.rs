@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Action, Heard, Outcome, Plan, Planned, change, message};
+use super::{Action, Heard, Outcome, Plan, Planned, change, message, shared};
 use crate::bridge::Bridge;
 use crate::domain::event::{Picture, RemoteThread};
 use crate::domain::ids::{LoginId, RemoteUserId, ThreadId};
@@ -26,15 +26,18 @@ pub(super) async fn changed(
     login: LoginId,
     thread: &RemoteThread,
 ) -> Result<Plan, StepError> {
-    room::update(bridge, &login, thread).await?;
-    let known = room::portal_for(bridge, &login, &thread.id).await?;
-    let Some(portal) = known.filter(|portal| portal.room.is_some()) else { return Ok(Plan::nothing(row)) };
-    let heard = Heard { bridge, row, login, portal };
-    Ok(ruled(&heard, thread.vanish_mode, thread.approval_required))
+    let Some(heard) = described(bridge, row, login, thread).await? else { return Ok(Plan::nothing(row)) };
+    let change = shared::Change::of_thread(&heard, thread);
+    let mut plan = match change.is_known(&heard).await? {
+        true => Plan::nothing(row),
+        false => brought_in_step(&heard, thread).await?,
+    };
+    change.note(&heard, &mut plan);
+    Ok(plan)
 }
 
-/// Looks at a chat that was not heard of for a while: what changed of itself, and of its latest messages. What was taken
-/// back meanwhile stays: over HTTP that looks like what has vanished by itself.
+/// Looks at a chat that was not heard of for a while: what changed of itself, of its latest messages, and who has read
+/// them. What was taken back meanwhile stays: over HTTP that looks like what has vanished by itself.
 pub(super) async fn reconciled(
     bridge: &Arc<Bridge>,
     row: &InboxRow,
@@ -48,20 +51,39 @@ pub(super) async fn reconciled(
         }
         Err(error) => return Err(StepError::Remote { login, error }),
     };
-    let mut plan = changed(bridge, row, login.clone(), &thread).await?;
-    let known = room::portal_for(bridge, &login, &thread.id).await?;
-    let Some(portal) = known.filter(|portal| portal.room.is_some()) else { return Ok(plan) };
+    let Some(heard) = described(bridge, row, login, &thread).await? else { return Ok(Plan::nothing(row)) };
+    let mut plan = brought_in_step(&heard, &thread).await?;
     for item in &thread.items {
         // Requests are named by their row: each state of each item has a name of its own in it. After a death it may be
         // another state than the one that was begun.
         let state = message::digest_with_reactions(bridge, item);
         let row = InboxRow { dedup_key: format!("{}/{}/{state}", row.dedup_key, item.id), ..row.clone() };
-        let heard = Heard { bridge, row: &row, login: login.clone(), portal: portal.clone() };
+        let heard = Heard { row: &row, login: heard.login.clone(), portal: heard.portal.clone(), ..heard };
         let Plan { events, effects, .. } = change::changed(&heard, item).await?;
         plan.events.extend(events);
         plan.effects.extend(effects);
     }
+    shared::note_all(&heard, &mut plan);
     Ok(plan)
+}
+
+/// Takes from a description what is for its login alone. None when no room shows the chat.
+async fn described<'a>(
+    bridge: &'a Arc<Bridge>,
+    row: &'a InboxRow,
+    login: LoginId,
+    thread: &RemoteThread,
+) -> Result<Option<Heard<'a>>, StepError> {
+    room::update_own(bridge, &login, thread).await?;
+    let known = room::portal_for(bridge, &login, &thread.id).await?;
+    let portal = known.filter(|portal| portal.room.is_some());
+    Ok(portal.map(|portal| Heard { bridge, row, login, portal }))
+}
+
+/// Brings the room in step with a description.
+async fn brought_in_step(heard: &Heard<'_>, thread: &RemoteThread) -> Result<Plan, StepError> {
+    room::update(heard.bridge, &heard.login, thread).await?;
+    Ok(ruled(heard, thread.vanish_mode, thread.approval_required))
 }
 
 /// The group has another picture.

@@ -425,9 +425,11 @@ pub(super) async fn prune(conn: &mut Conn, before: Timestamp) -> Found<u64> {
         WHERE id < $1 AND state = 'done' AND settled_at < $2 ORDER BY id LIMIT $3)";
     const TRANSACTIONS: &str = "DELETE FROM homeserver_txn WHERE accepted_at < $1";
     const OWN_CHANGES: &str = "DELETE FROM own_change WHERE noted_at < $1";
+    const HAPPENINGS: &str = "DELETE FROM happening WHERE noted_at < $1";
     let young: Option<i64> = sqlx::query_scalar(YOUNG).bind(before.0).fetch_optional(&mut *conn).await?;
     let query = sqlx::query(ROWS).bind(young.unwrap_or(i64::MAX)).bind(before.0).bind(PORTION);
     let removed = query.execute(&mut *conn).await?.rows_affected();
     sqlx::query(OWN_CHANGES).bind(before.0).execute(&mut *conn).await?;
+    sqlx::query(HAPPENINGS).bind(before.0).execute(&mut *conn).await?;
     Ok(removed + sqlx::query(TRANSACTIONS).bind(before.0).execute(conn).await?.rows_affected())
 }

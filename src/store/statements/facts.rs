@@ -2,7 +2,7 @@
 
 use ruma::{EventId, OwnedEventId, RoomId};
 
-use super::{Conn, rows};
+use super::{Conn, happenings, rows};
 use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, PortalKey, RemoteUserId, ThreadId, Timestamp};
 use crate::domain::record::{Effect, Ghost, Mapping, OwnChange, Portal, Reacted, Standing};
 use crate::store::error::StoreError;
@@ -240,6 +240,8 @@ pub(super) async fn apply_effect(conn: &mut Conn, effect: &Effect) -> Found<()> 
         Effect::Unsent { portal, item } => {
             sqlx::query(UNSENT).bind(item.as_str()).bind(portal.0).execute(conn).await?;
         }
+        Effect::Heard { portal, login, what, at } => happenings::note(conn, *portal, login, what, *at).await?,
+        Effect::HeardAll { portal, login } => happenings::catch_up(conn, *portal, login).await?,
         Effect::Ruled { portal, rules } => {
             sqlx::query(RULED).bind(portal.0).bind(rows::rules_text(*rules)).execute(conn).await?;
         }

@@ -1,7 +1,7 @@
 //! Portals, ghosts, threads and the message map.
 
 use super::world::{DAY, NOW, World, accepted_row, direct, done, events_of, map, mapping, one, shared, thread, two};
-use crate::domain::ids::{ClientContext, ItemId, PortalId, RemoteUserId, Timestamp};
+use crate::domain::ids::{ClientContext, ItemId, LoginId, PortalId, RemoteUserId, Timestamp};
 use crate::domain::record::{Effect, Ghost, Mapping, OwnChange, Portal, Rules, Shows, Standing};
 use crate::store::Store;
 
@@ -93,6 +93,31 @@ pub(super) async fn a_thread_may_be_a_request_for_one_login_only(world: &World) 
     store.remove_login(&one()).await.unwrap();
     store.close().await;
     assert_eq!(standing(&world.open().await).await, (Standing::Declined, Standing::Open));
+}
+
+pub(super) async fn what_one_login_has_heard_is_no_news_from_another(world: &World) {
+    let store = world.open_with_logins().await;
+    let portal = store.ensure_portal(&shared("t")).await.unwrap().id;
+    let hear = async |login: LoginId, what: &str| {
+        let is_known = store.is_heard_already(portal, &login, what).await.unwrap();
+        store.apply(Effect::Heard { portal, login, what: what.to_owned(), at: NOW }).await.unwrap();
+        is_known
+    };
+    for what in ["on", "off", "on"] {
+        assert!(!hear(one(), what).await);
+    }
+    for what in ["on", "off", "on"] {
+        assert!(hear(two(), what).await);
+    }
+    assert!(!hear(two(), "off").await);
+    assert!(hear(one(), "off").await);
+    assert!(!hear(one(), "off").await);
+    store.apply(Effect::HeardAll { portal, login: two() }).await.unwrap();
+    assert!(!hear(two(), "off").await);
+    // Positions do not come back when what they stood for is forgotten.
+    store.prune(Timestamp(NOW.0 + 8 * DAY)).await.unwrap();
+    assert!(!hear(one(), "on").await);
+    assert!(hear(two(), "on").await);
 }
 
 pub(super) async fn direct_chats_of_two_logins_are_two_portals(world: &World) {

@@ -1,4 +1,4 @@
--- Same tables and columns as migrations/postgres/0005_requests.sql; a test compares them.
+-- Same tables and columns as migrations/sqlite/0005_shared_rooms.sql; a test compares them.
 
 -- Message requests that wait for the answer of a login, or were declined. Other chats have no row. Whoever was declined
 -- stays away, even if the login ends and begins anew.
@@ -7,7 +7,7 @@ CREATE TABLE request (
     login    TEXT NOT NULL,
     standing TEXT NOT NULL CHECK (standing IN ('request', 'declined')),
     PRIMARY KEY (thread, login)
-) STRICT, WITHOUT ROWID;
+);
 
 -- So far this belonged to the portal. A group's was everybody's: of those in it, or of all where nobody is known to be.
 INSERT INTO request (thread, login, standing)
@@ -18,3 +18,22 @@ WHERE portal.receiver = '' AND portal.standing <> 'open'
   AND (EXISTS (SELECT 1 FROM login_thread WHERE login_thread.thread = portal.thread AND login_thread.login = login.id)
     OR NOT EXISTS (SELECT 1 FROM login_thread WHERE login_thread.thread = portal.thread));
 ALTER TABLE portal DROP COLUMN standing;
+
+-- What happened in rooms that several logins may share, besides messages, in order. Pruned after a week.
+CREATE TABLE happening (
+    portal   BIGINT NOT NULL REFERENCES portal (id) ON DELETE CASCADE,
+    position BIGINT NOT NULL,
+    what     TEXT NOT NULL, -- keyed hash
+    noted_at BIGINT NOT NULL,
+    PRIMARY KEY (portal, position)
+);
+CREATE INDEX happening_noted ON happening (noted_at);
+
+-- How far each login has heard of it: some hear late.
+CREATE TABLE happening_heard (
+    portal   BIGINT NOT NULL REFERENCES portal (id) ON DELETE CASCADE,
+    login    TEXT NOT NULL REFERENCES login (id) ON DELETE CASCADE,
+    position BIGINT NOT NULL,
+    PRIMARY KEY (portal, login)
+);
+CREATE INDEX happening_heard_login ON happening_heard (login);
