@@ -37,3 +37,6 @@ CREATE TABLE happening_heard (
     PRIMARY KEY (portal, login)
 );
 CREATE INDEX happening_heard_login ON happening_heard (login);
+
+-- Few chats have nicknames, and those are asked for with each new profile picture.
+CREATE INDEX portal_nicknamed ON portal (id) WHERE nicknames <> '{}';

@@ -64,11 +64,13 @@ pub(super) async fn set_login_state(
 pub(super) async fn remove_login(conn: &mut Conn, login: &LoginId) -> Found<()> {
     // Logged in again, it begins anew: what was imported once, or was about to be, may be imported again.
     const REQUESTS: &str = "DELETE FROM outbox WHERE inbox_id IN
-        (SELECT id FROM inbox WHERE origin = 'history' AND dedup_key LIKE $1)";
-    const IMPORTED: &str = "DELETE FROM inbox WHERE origin = 'history' AND dedup_key LIKE $1";
+        (SELECT id FROM inbox WHERE origin = 'history' AND dedup_key >= $1 AND dedup_key < $2)";
+    const IMPORTED: &str = "DELETE FROM inbox WHERE origin = 'history' AND dedup_key >= $1 AND dedup_key < $2";
     sqlx::query("DELETE FROM login WHERE id = $1").bind(login.as_str()).execute(&mut *conn).await?;
+    // A range, which the index of the keys knows; "i" is the letter after "h".
+    let (from, to) = (format!("{login}/h"), format!("{login}/i"));
     for sql in [REQUESTS, IMPORTED] {
-        sqlx::query(sql).bind(format!("{login}/history%")).execute(&mut *conn).await?;
+        sqlx::query(sql).bind(&from).bind(&to).execute(&mut *conn).await?;
     }
     Ok(())
 }

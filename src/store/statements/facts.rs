@@ -42,8 +42,11 @@ pub(in crate::store) async fn portals_of_login(conn: &mut Conn, login: &LoginId)
 
 /// Where a ghost bears another name than elsewhere: the own direct chats of a login, and chats with nicknames.
 pub(in crate::store) async fn portals_naming(conn: &mut Conn, user: &RemoteUserId) -> Found<Vec<Portal>> {
+    // Each half has an index; few chats have nicknames.
     const SQL: &str = "SELECT id, thread, receiver, room, name, avatar_id, members, relay, nicknames, rules FROM portal
-        WHERE receiver = $1 OR nicknames LIKE $2 ORDER BY id";
+            WHERE receiver = $1
+        UNION SELECT id, thread, receiver, room, name, avatar_id, members, relay, nicknames, rules FROM portal
+            WHERE nicknames <> '{}' AND nicknames LIKE $2 ORDER BY id";
     let nickname = format!("%\"{user}\":%");
     let found = sqlx::query_as(SQL).bind(user.as_str()).bind(nickname).fetch_all(conn).await?;
     found.into_iter().map(rows::portal).collect()
