@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::{ghost, room};
 use crate::bridge::Bridge;
 use crate::config::Receipts;
-use crate::domain::ids::{LoginId, Timestamp};
+use crate::domain::ids::{LoginId, RemoteUserId, Timestamp};
 use crate::domain::record::{Portal, Standing};
 use crate::domain::request_id;
 use crate::failpoint;
@@ -251,6 +251,9 @@ pub fn typing_on_instagram(bridge: &Arc<Bridge>, login: &LoginId, notice: Typing
         let shown = async {
             let Some(portal) = room::portal_for(&task, &login, &notice.thread).await? else { return Ok(()) };
             let Some(room) = portal.room.filter(|_| portal.members.contains(&notice.user)) else { return Ok(()) };
+            if notice.active && types_here(&task, &room, &notice.user).await? {
+                return Ok(());
+            }
             let user = ghost::user_id(&task, &notice.user);
             let lasting = notice.lasting.min(LONGEST_TYPING);
             if !is_news(&task, &room, &user, notice.active, lasting) {
@@ -266,6 +269,13 @@ pub fn typing_on_instagram(bridge: &Arc<Bridge>, login: &LoginId, notice: Typing
             tracing::debug!(%error, "typing not shown");
         }
     });
+}
+
+/// Whether somebody types in the room itself: then their own login shows it on Instagram, where others hear it.
+async fn types_here(bridge: &Bridge, room: &OwnedRoomId, typist: &RemoteUserId) -> Result<bool, StepError> {
+    let Some(login) = bridge.store.login(&LoginId::new(typist.as_str())).await? else { return Ok(false) };
+    let typing = bridge.ephemeral.typing.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(typing.rooms.get(room).is_some_and(|users| users.contains_key(&login.user)))
 }
 
 /// Who has sent a message types no more, whether or not Instagram says so.
