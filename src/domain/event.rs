@@ -134,8 +134,10 @@ pub struct RemoteThread {
     pub is_group: bool,
     /// A message request that the user has not accepted; none when nothing is said of it.
     pub pending: Option<bool>,
-    /// Title given by people; none when Instagram makes one up.
+    /// Title given by people; none when Instagram makes one up, or when nothing is said of it.
     pub title: Option<String>,
+    /// It is said that people gave it none.
+    pub is_untitled: bool,
     /// The other members.
     pub users: Vec<RemoteUser>,
     /// Group picture: stable id and where to fetch it.
@@ -164,6 +166,7 @@ impl RemoteThread {
             is_group: false,
             pending: None,
             title: None,
+            is_untitled: false,
             users,
             image: None,
             items: Vec::new(),

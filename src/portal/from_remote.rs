@@ -167,7 +167,7 @@ async fn with_room(heard: &Heard<'_>, kind: RemoteEventKind) -> Result<Plan, Ste
         RemoteEventKind::HistoryEnd(seen) => {
             room::ensure_user(heard.bridge, &heard.portal, &heard.login).await?;
             for (reader, at) in &seen {
-                seen::advanced(heard, reader, None, *at).await?;
+                seen::shown(heard, reader, None, *at).await?;
             }
             Ok(Plan::nothing(heard.row))
         }

@@ -78,7 +78,7 @@ pub(super) async fn say_in_room(bridge: &Bridge, portal: &Portal, thread: &Remot
     let Some(room) = &portal.room else { return Ok(()) };
     let (prefix, from) = (bridge.config.command_prefix(), from(thread));
     let text = format!(
-        "This is a message request of {from}. They do not see that you read it. React with 👍 or 👎, or send \
+        "This is a message request from {from}. They do not see that you read it. React with 👍 or 👎, or send \
          `{prefix} accept` or `{prefix} decline`; to answer is to accept."
     );
     let content = json!({"msgtype": "m.notice", "body": text, "m.mentions": {}});

@@ -28,7 +28,7 @@ pub(super) use members::{ensure_user, set_admins, without_login};
 pub(super) use names::name_again;
 
 use members::{invite_quietly, owner, update_members};
-use names::{name, name_ghosts};
+use names::{is_renamed, name, name_ghosts};
 
 /// What a room is told when what is written begins to disappear.
 pub(super) const VANISH_MODE_ON: &str = "Vanish mode was switched on in this chat: on Instagram its messages disappear \
@@ -339,7 +339,7 @@ pub async fn update(bridge: &Arc<Bridge>, login: &LoginId, thread: &RemoteThread
     let known = portal.clone();
     let Some(room) = portal.room.clone() else { return Ok(()) };
     let name = name(thread);
-    if portal.name != name && thread.title.is_some() {
+    if portal.name != name && is_renamed(bridge, login, thread, &portal).await? {
         let content = json!({"name": name});
         bridge.matrix.set_state(&Intent::Bot, &room, "m.room.name", "", &content, None).await?;
         portal.name = name;

@@ -83,7 +83,7 @@ async fn a_group_can_be_left_from_its_room() {
     world.until("the answer", |world| told(world, &room, "You have left the group")).await;
     let view = world.sim.thread_view(&thread, world.bob.pk).unwrap();
     assert!(!view["users"].as_array().unwrap().iter().any(|user| user["username"] == "anna.alm"));
-    world.until("what it means", |world| told(world, &room, "in this Instagram group no more")).await;
+    world.until("what it means", |world| told(world, &room, "no longer in this Instagram group")).await;
     // Nothing that she writes now can go anywhere, and that is said.
     world.homeserver.send_text(&room, &world.anna.id, "still there?").unwrap();
     world.until("the refusal", |world| told(world, &room, "was not sent")).await;
@@ -94,7 +94,7 @@ async fn who_is_removed_from_a_group_is_told_and_comes_back_to_the_same_room() {
     let world = World::start().await;
     let (thread, room) = group(&world).await;
     world.sim.remove_member(world.bob.pk, &thread, world.anna_account.pk).unwrap();
-    world.until("the end", |world| told(world, &room, "in this Instagram group no more")).await;
+    world.until("the end", |world| told(world, &room, "no longer in this Instagram group")).await;
     world.sim.add_member(world.bob.pk, &thread, world.anna_account.pk).unwrap();
     world.sim.send_text(world.bob.pk, &thread, "welcome back").unwrap();
     world.until("the next message", |world| world.event(&room, "welcome back")).await;
@@ -200,7 +200,7 @@ async fn who_is_removed_from_a_group_leaves_the_room_to_those_who_stay() {
     let world = World::start().await;
     let (thread, room, carol_account, carol) = shared_group(&world).await;
     world.sim.remove_member(world.bob.pk, &thread, carol_account.pk).unwrap();
-    world.until("the end", |world| told(world, &room, "@carol is in this Instagram group no more")).await;
+    world.until("the end", |world| told(world, &room, "@carol is no longer in this Instagram group")).await;
     let membership =
         |world: &World| Some(world.homeserver.state(&room, "m.room.member", &carol.id)?["membership"].clone());
     world.until("Carol's end", |world| membership(world).filter(|membership| membership == "leave")).await;
@@ -247,6 +247,7 @@ async fn what_one_login_has_brought_is_not_repeated_by_another_that_lags() {
         let words = if n == 1 { "switched on" } else { "switched off" };
         world.until("vanish mode", |world| told(world, &room, words)).await;
     }
+    world.until("the last line", |world| world.event(&room, "bob turned off vanish mode.")).await;
     let before = world.homeserver.events(&room).len();
     world.sim.clear_faults(carol.pk).unwrap();
     world.sim.wait_for_subscription(carol.pk, DEADLINE).await.unwrap();
@@ -258,4 +259,73 @@ async fn what_one_login_has_brought_is_not_repeated_by_another_that_lags() {
     let events = world.homeserver.events(&room).split_off(before);
     let kinds: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap_or_default()).collect();
     assert_eq!(kinds, ["m.reaction", "m.room.message"], "{events:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_types_in_a_shared_room_types_there_once() {
+    let world = World::start().await;
+    let (thread, room, carol_account, carol) = shared_group(&world).await;
+    world.homeserver.set_typing(&room, &carol.id, true).unwrap();
+    let told = |world: &World| {
+        let requests = world.sim.recorded_requests();
+        requests.into_iter().find(|request| request.body.contains("indicate_activity"))
+    };
+    world.until("typing on Instagram", told).await;
+    let typing = |world: &World, account: &instagram_sim::Account| {
+        world.homeserver.typing_in(&room).contains(&world.ghost(account))
+    };
+    world.sim.show_typing(world.bob.pk, &thread, true).unwrap();
+    world.until("Bob types", |world| typing(world, &world.bob).then_some(())).await;
+    assert!(!typing(&world, &carol_account));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_joins_later_bears_the_nickname_of_the_chat() {
+    let world = World::start().await;
+    let (thread, room) = group(&world).await;
+    let dora = world.sim.create_account("dora", "Dora D").unwrap();
+    world.sim.set_nickname(world.bob.pk, &thread, dora.pk, "Dodo").unwrap();
+    world.sim.add_member(world.bob.pk, &thread, dora.pk).unwrap();
+    let name = |world: &World| {
+        let member = world.homeserver.state(&room, "m.room.member", &world.ghost(&dora))?;
+        member["displayname"].as_str().filter(|name| name.contains("Dodo")).map(str::to_owned)
+    };
+    world.until("her nickname", name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ghost_of_a_new_login_stays_in_the_room() {
+    let setup = Setup { bridge: "  history_chats: 0\n".to_owned(), ..Setup::default() };
+    let world = World::start_with(&setup).await;
+    let carol = world.sim.create_account("carol", "Carol Carl").unwrap();
+    let members = [world.bob.pk, world.anna_account.pk, carol.pk];
+    let thread = world.sim.create_thread(&members, Some("Friends")).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    let ghost = world.ghost(&carol);
+    let here = |world: &World| world.homeserver.rooms_of(&ghost).contains(&room);
+    world.until("Carol's ghost", |world| here(world).then_some(())).await;
+    world.log_in("carol", &carol).await;
+    keep_away(&world, &world.anna_account);
+    // The thread alone, as Carol is told of it: she is not among its users.
+    let view = world.sim.thread_view(&thread, carol.pk).unwrap();
+    let renamed = view.to_string().replace("Friends", "Fiends");
+    let path = format!("/direct_v2/inbox/threads/{thread}");
+    world.sim.push_patch(carol.pk, "replace", &path, Some(&renamed)).unwrap();
+    let name = |world: &World| world.homeserver.state(&room, "m.room.name", "")?.get("name").cloned();
+    world.until("the title", |world| name(world).filter(|name| name == "Fiends")).await;
+    world.sim.set_vanish_mode(world.bob.pk, &thread, true).unwrap();
+    world.until("what comes next", |world| told(world, &room, "switched on")).await;
+    assert!(here(&world));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_loses_its_title_is_named_after_its_members() {
+    let world = World::start().await;
+    let (thread, room) = group(&world).await;
+    let name = |world: &World| world.homeserver.state(&room, "m.room.name", "")?.get("name").cloned();
+    world.sim.rename_thread(world.bob.pk, &thread, "").unwrap();
+    world.until("their names", |world| name(world).filter(|name| name == "Bob Berg, Carol Carl")).await;
+    let dora = world.sim.create_account("dora", "Dora D").unwrap();
+    world.sim.add_member(world.bob.pk, &thread, dora.pk).unwrap();
+    world.until("her name too", |world| name(world).filter(|name| name == "Bob Berg, Carol Carl, Dora D")).await;
 }

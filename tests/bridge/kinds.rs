@@ -212,6 +212,23 @@ async fn each_member_of_a_group_has_a_receipt_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn receipts_that_were_missed_are_made_good() {
+    let mut chat = Chat::start().await;
+    chat.world.bridge.kill();
+    let world = &chat.world;
+    world.sim.send_text(world.anna_account.pk, &chat.thread, "meanwhile").unwrap();
+    let last = world.sim.thread_items(&chat.thread).unwrap().pop().unwrap();
+    world.sim.mark_seen(world.bob.pk, &chat.thread, &last.item_id).unwrap();
+    world.sim.trim_queue(world.anna_account.pk, 0).unwrap();
+    chat.world.bridge.start();
+    let said = |world: &World| world.event(&chat.room, "meanwhile");
+    let event = chat.world.until("the message", said).await;
+    let (world, ghost) = (&chat.world, chat.world.ghost(&chat.world.bob));
+    let seen = |world: &World| (world.homeserver.receipt_of(&chat.room, &ghost)? == event["event_id"]).then_some(());
+    world.until("Bob's receipt", seen).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn receipts_can_wait_for_a_reply() {
     let setup = Setup { bridge: "  receipts: on_reply\n".to_owned(), ..Setup::default() };
     let chat = Chat::start_with(&setup).await;

@@ -111,6 +111,9 @@ async fn what_was_read_or_marked_in_the_app_is_read_or_marked_in_matrix() {
     world.sim.mark_seen(account, &chat.thread, &last.item_id).unwrap();
     world.sim.mark_unread(account, &chat.thread).unwrap();
     world.until("the mark", |world| marked(world).and_then(is(true))).await;
+    // Read again, though there is nothing newer to read.
+    world.sim.mark_seen(account, &chat.thread, &last.item_id).unwrap();
+    world.until("the mark is gone again", |world| marked(world).and_then(is(false))).await;
     chat.settled().await;
     let told = world.sim.recorded_requests().into_iter().filter(|request| request.path.contains("/seen/")).count();
     assert_eq!(told, 0, "what was read in the app does not go back");

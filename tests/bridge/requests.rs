@@ -53,7 +53,7 @@ async fn a_message_request_says_so_and_is_accepted_by_a_reaction() {
     let room = world.portal_of(&thread, &world.bob).await;
     let bot = world.bot();
     let told =
-        |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains("message request of @bob"));
+        |world: &World| world.said_by(&room, &bot).into_iter().find(|text| text.contains("message request from @bob"));
     world.until("the explanation", told).await;
     let target = world.event(&room, "first").unwrap()["event_id"].clone();
     let thumb = json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": "👍"}});
@@ -201,7 +201,7 @@ async fn a_request_is_shown_as_one_whenever_the_bridge_dies() {
         let room = world.until("the room", |world| room_of(world, &thread)).await;
         let message = world.until("the message", |world| world.event(&room, "may I?")).await;
         let bot = world.bot();
-        let told = world.said_by(&room, &bot).into_iter().filter(|text| text.contains("message request of @bob"));
+        let told = world.said_by(&room, &bot).into_iter().filter(|text| text.contains("message request from @bob"));
         assert_eq!(told.count(), 1, "{failpoint}");
         world.homeserver.join(&room, &world.anna.id).unwrap();
         world.homeserver.send(&room, &world.anna.id, "m.reaction", &reaction(&message, "👍")).unwrap();

@@ -32,8 +32,8 @@ pub struct Thread {
     pub archived: bool,
     /// Notifications are off.
     pub muted: bool,
-    /// A member gave it a name.
-    pub named: bool,
+    /// A member gave it a name. `None` when not said.
+    pub named: Option<bool>,
     /// The name, made up by Instagram unless [`Thread::named`].
     pub title: Option<String>,
     /// The picture of a group.
@@ -132,7 +132,7 @@ impl Thread {
             pending: object.maybe_flag("pending"),
             archived: object.flag("archived"),
             muted: object.flag("muted"),
-            named: object.flag("named"),
+            named: object.maybe_flag("named"),
             title: object.text("thread_title"),
             image: object.object("thread_image").and_then(|image| Image::from_object(&image)),
             items: items.iter().filter_map(|item| Item::from_object(item, None)).collect(),

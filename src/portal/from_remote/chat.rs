@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Action, Heard, Outcome, Plan, Planned, change, message, shared};
+use super::{Action, Heard, Outcome, Plan, Planned, change, message, seen, shared};
 use crate::bridge::Bridge;
 use crate::domain::event::{Picture, RemoteThread};
 use crate::domain::ids::{LoginId, RemoteUserId, ThreadId};
@@ -62,6 +62,9 @@ pub(super) async fn reconciled(
         let Plan { events, effects, .. } = change::changed(&heard, item).await?;
         plan.events.extend(events);
         plan.effects.extend(effects);
+    }
+    for (reader, at) in &thread.seen {
+        seen::shown(&heard, reader, None, *at).await?;
     }
     shared::note_all(&heard, &mut plan);
     Ok(plan)
@@ -125,7 +128,7 @@ pub(super) fn ruled(heard: &Heard<'_>, vanish_mode: Option<bool>, approval_requi
     if rules.approval_required != known.approval_required {
         lines.push(match rules.approval_required {
             true => "New members of this group now have to be let in by an admin.",
-            false => "New members of this group need no admin any more to let them in.",
+            false => "New members of this group no longer need an admin's approval.",
         });
     }
     if rules.vanish_mode != known.vanish_mode {
@@ -163,10 +166,10 @@ pub(super) async fn removed(heard: &Heard<'_>) -> Result<Plan, StepError> {
         Err(RemoteError::NotFound | RemoteError::Rejected(_) | RemoteError::Impossible(_)) => {}
         Err(error) => return Err(StepError::Remote { login: login.clone(), error }),
     }
-    let reason = "your Instagram account is in this group no more";
+    let reason = "your Instagram account is no longer in this group";
     room::without_login(bridge, portal, login, &known.user, reason).await?;
     let text = format!(
-        "@{name} is in this Instagram group no more: the group was left or deleted, or an admin removed the account. \
+        "@{name} is no longer in this Instagram group: the group was left or deleted, or an admin removed the account. \
          The room stays; nothing is bridged for this account."
     );
     Ok(notice(heard, &text))

@@ -3,18 +3,33 @@
 use std::time::Duration;
 
 use super::{Heard, Plan};
-use crate::domain::ids::{ItemId, LoginId, RemoteUserId, Timestamp};
+use crate::domain::ids::{ItemId, RemoteUserId, Timestamp};
 use crate::lane::StepError;
 use crate::portal::{ghost, puppet};
 
 /// Receipts are worth no more than this of a lane's time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Somebody has read something just now. What the account has read itself, in the app, is not marked as unread any more,
+/// be it old or new.
+pub(super) async fn advanced(
+    heard: &Heard<'_>,
+    reader: &RemoteUserId,
+    item: Option<&ItemId>,
+    at: Timestamp,
+) -> Result<Plan, StepError> {
+    // Of itself each login hears in order.
+    if *reader == heard.login.as_remote_user() {
+        puppet::mark_unread(heard.bridge, &heard.portal, &heard.login, false).await?;
+    }
+    shown(heard, reader, item, at).await
+}
+
 /// Moves the receipt of a reader to the last message that they have read, if that is news.
 ///
 /// The account's own receipts, from another device, are shown by the user's own Matrix account, else by its ghost once
 /// that is in the room.
-pub(super) async fn advanced(
+pub(super) async fn shown(
     heard: &Heard<'_>,
     reader: &RemoteUserId,
     item: Option<&ItemId>,
@@ -40,7 +55,6 @@ pub(super) async fn advanced(
         Some(user) => {
             // Before it is shown: the homeserver tells us of it, and it must not go back to Instagram.
             bridge.store.advance_read(portal.id, reader, mapping.at).await?;
-            puppet::mark_unread(bridge, portal, &LoginId::new(reader.as_str()), false).await?;
             user
         }
         None if portal.members.contains(reader) => ghost::user_id(bridge, reader),

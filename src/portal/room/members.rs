@@ -73,7 +73,7 @@ pub async fn ensure_member(
     ghost::ensure(bridge, login, &shown).await?;
     bridge.matrix.ensure_joined(&user, room).await?;
     let own = portal.key.receiver.as_ref().is_some_and(|receiver| receiver.as_remote_user() == *sender);
-    if own {
+    if own || portal.nicknames.contains_key(sender) {
         name_here(bridge, portal, sender).await?;
     }
     let mut joined = portal.clone();
@@ -102,11 +102,17 @@ pub(super) async fn update_members(
     for user in users.iter().filter(|user| !portal.members.contains(&user.id)).cloned().collect::<Vec<_>>() {
         ghost::ensure(bridge, login, &user).await?;
         bridge.matrix.ensure_joined(&ghost::user_id(bridge, &user.id), room).await?;
+        if portal.nicknames.contains_key(&user.id) {
+            name_here(bridge, portal, &user.id).await?;
+        }
         portal.members.push(user.id);
     }
     let logins = bridge.store.logins_in_thread(&portal.key.thread).await?;
     let stays = |member: &RemoteUserId| {
-        users.iter().any(|user| user.id == *member) || logins.iter().any(|login| login.as_remote_user() == *member)
+        // The account itself is not listed, and may not be noted as in the chat yet.
+        *member == login.as_remote_user()
+            || users.iter().any(|user| user.id == *member)
+            || logins.iter().any(|login| login.as_remote_user() == *member)
     };
     for gone in portal.members.iter().filter(|member| !stays(member)) {
         let left = bridge.matrix.leave(&Intent::As(ghost::user_id(bridge, gone)), room).await;

@@ -4,21 +4,43 @@ use serde_json::json;
 
 use crate::bridge::Bridge;
 use crate::domain::event::RemoteThread;
-use crate::domain::ids::RemoteUserId;
+use crate::domain::ids::{LoginId, RemoteUserId};
 use crate::domain::record::Portal;
 use crate::lane::StepError;
 use crate::matrix::Intent;
 use crate::portal::ghost;
+
+/// Members named in the name of a group that has none.
+const PEOPLE: usize = 4;
 
 pub(super) fn name(thread: &RemoteThread) -> Option<String> {
     if !thread.is_group {
         return None;
     }
     let people = || {
-        let names: Vec<&str> = thread.users.iter().take(4).map(ghost::short_name).collect();
+        let names: Vec<&str> = thread.users.iter().take(PEOPLE).map(ghost::short_name).collect();
         names.join(", ")
     };
     Some(thread.title.clone().unwrap_or_else(people))
+}
+
+/// Whether a thread wants another name for its room than that has. A name that is made of members may be made of others
+/// for another login, which is no reason.
+pub(super) async fn is_renamed(
+    bridge: &Bridge,
+    login: &LoginId,
+    thread: &RemoteThread,
+    portal: &Portal,
+) -> Result<bool, StepError> {
+    if !thread.is_untitled || !thread.is_group || thread.users.is_empty() {
+        return Ok(thread.title.is_some());
+    }
+    let own = bridge.known_login(login).await?;
+    let ghost = bridge.store.ghost(&login.as_remote_user()).await?;
+    let own_name = ghost.map(|ghost| ghost.full_name).filter(|name| !name.trim().is_empty()).unwrap_or(own.username);
+    let people: Vec<&str> = thread.users.iter().map(ghost::short_name).chain([own_name.trim()]).collect();
+    let parts: Vec<&str> = portal.name.as_deref().unwrap_or_default().split(", ").collect();
+    Ok(parts.len() != thread.users.len().min(PEOPLE) || !parts.iter().all(|part| people.contains(part)))
 }
 
 /// Calls ghosts in this room by the names that they have in this chat; without one, by their own again.

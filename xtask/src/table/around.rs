@@ -118,7 +118,7 @@ fn ends() -> Vec<Deed> {
         Deed::in_client("the chat deleted", |g, p| command(g, p, "!ig delete-chat"))
             .until(|g, p| g.bot_said(p, "deleted from your list")),
         Deed::in_client("last in the group: leaving it", |g, p| command(g, p, "!ig leave-group"))
-            .until(|g, p| g.bot_said(p, "in this Instagram group no more")),
+            .until(|g, p| g.bot_said(p, "no longer in this Instagram group")),
         Deed::in_client("last in the group: a text that goes nowhere", |g, p| message(g, p, text("Still there?")))
             .until(|g, p| g.bot_said(p, "you have no Instagram login")),
     ]
