@@ -271,11 +271,7 @@ pub(super) fn to_thread(thread: &WireThread) -> RemoteThread {
         id: ThreadId::new(&thread.thread_id),
         is_group: thread.is_group(),
         pending: thread.pending,
-        title: thread
-            .title
-            .clone()
-            .map(without_nul)
-            .filter(|title| thread.named == Some(true) && !title.is_empty()),
+        title: thread.title.clone().map(without_nul).filter(|title| thread.named == Some(true) && !title.is_empty()),
         is_untitled: thread.named == Some(false),
         users: thread.users.iter().map(to_user).collect(),
         image: thread.image.as_ref().map(to_picture),

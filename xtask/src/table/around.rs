@@ -111,7 +111,7 @@ fn ends() -> Vec<Deed> {
         Deed::in_app("former group: Anna is removed", |g, p| {
             Ok(g.sim.remove_member(g.bob.pk, &p.thread, g.account.pk)?)
         })
-        .until(|g, p| g.bot_said(p, "in this Instagram group no more")),
+        .until(|g, p| g.bot_said(p, "no longer in this Instagram group")),
         // Only their own account can mark it for somebody: see `tests/bridge/puppets.rs`.
         Deed::in_app("marked as unread", |g, p| Ok(g.sim.mark_unread(g.account.pk, &p.thread)?)),
         Deed::in_app("the chat deleted", |g, p| Ok(g.sim.hide_thread(g.account.pk, &p.thread)?)),
