@@ -267,8 +267,8 @@ fn chats() -> Vec<Deed> {
                 Ok(arrived?)
             })
         }),
-        Deed::in_client("mute", |g, p| command(g, p, "!ig mute")).until(|g, p| g.bot_said(p, "is silent")),
-        Deed::in_client("unmute", |g, p| command(g, p, "!ig unmute")).until(|g, p| g.bot_said(p, "tells you")),
+        Deed::in_client("mute", |g, p| command(g, p, "!ig mute")).until(|g, p| g.bot_said(p, "Muted on Instagram")),
+        Deed::in_client("unmute", |g, p| command(g, p, "!ig unmute")).until(|g, p| g.bot_said(p, "No longer muted")),
         Deed::in_client("mark as unread", |g, p| command(g, p, "!ig mark-unread"))
             .until(|g, p| g.bot_said(p, "not read")),
     ]
