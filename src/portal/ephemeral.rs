@@ -1,5 +1,5 @@
 //! Typing and receipts from Matrix, and typing from Instagram. They skip the inbox: only the newest value of each
-//! person and room counts, it is dropped under load, and lost in a crash.
+//! person and room counts, it is dropped under load, and lost in a crash. Receipts are tried again for some minutes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +30,16 @@ const LONGEST_TYPING: Duration = Duration::from_secs(30);
 const RENEWAL: Duration = Duration::from_secs(8);
 /// Who types for longer than this, as far as the homeserver says, has gone without a word of it.
 const LONGEST_RENEWED: Duration = Duration::from_secs(300);
+
+/// Pauses before a receipt is told again.
+const RECEIPT_PAUSES: [Duration; 6] = [
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+    Duration::from_secs(60),
+];
 
 /// What is on its way.
 #[derive(Debug, Default)]
@@ -172,8 +182,10 @@ fn tell(bridge: &Arc<Bridge>, room: &OwnedRoomId, user: &OwnedUserId, news: News
     bridge.tasks.spawn("ephemeral", async move { empty(&task, &key).await });
 }
 
-/// Tells news until there are none, then takes the entry away.
+/// Tells news until there are none, then takes the entry away. A receipt that could not be told because of trouble that
+/// passes is told later, unless there is a newer one by then.
 async fn empty(bridge: &Arc<Bridge>, key: &(OwnedRoomId, OwnedUserId)) {
+    let mut pauses = RECEIPT_PAUSES.iter();
     loop {
         let news = {
             let mut waiting = bridge.ephemeral.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -184,9 +196,38 @@ async fn empty(bridge: &Arc<Bridge>, key: &(OwnedRoomId, OwnedUserId)) {
             }
             news
         };
-        if let Err(error) = perform(bridge, key, &news).await {
-            tracing::debug!(%error, "receipt or typing not bridged");
+        let Err(error) = perform(bridge, key, &news).await else {
+            pauses = RECEIPT_PAUSES.iter();
+            continue;
+        };
+        tracing::debug!(%error, "receipt or typing not bridged");
+        let Some(event) = news.seen.filter(|_| is_passing(&error)) else { continue };
+        let Some(pause) = pauses.next() else { continue };
+        tokio::select! {
+            () = tokio::time::sleep(asked_pause(&error).max(*pause)) => {}
+            () = bridge.tasks.shutdown().cancelled() => return,
         }
+        let mut waiting = bridge.ephemeral.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(newer) = waiting.get_mut(key) {
+            newer.seen.get_or_insert(event);
+        }
+    }
+}
+
+/// Trouble after which the same receipt may be taken.
+fn is_passing(error: &StepError) -> bool {
+    match error {
+        StepError::Homeserver(error) => error.is_transient(),
+        StepError::Remote { error, .. } => error.is_transient(),
+        _ => false,
+    }
+}
+
+/// How long Instagram wants to be left alone.
+fn asked_pause(error: &StepError) -> Duration {
+    match error {
+        StepError::Remote { error, .. } => error.retry_after().unwrap_or_default(),
+        _ => Duration::ZERO,
     }
 }
 

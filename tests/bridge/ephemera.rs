@@ -1,6 +1,6 @@
 //! What passes: who types, and how far somebody has read.
 
-use instagram_sim::RecordedRequest;
+use instagram_sim::{Fault, RecordedRequest};
 
 use crate::chat::Chat;
 use crate::world::World;
@@ -62,4 +62,18 @@ async fn a_receipt_passes_over_what_was_unsent() {
     world.homeserver.mark_read(&chat.room, &world.anna.id, &event).unwrap();
     let path = world.until("the receipt", seen).await;
     assert!(path.contains(&newest), "{path}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_outlasts_a_broken_line() {
+    let chat = Chat::start().await;
+    let world = &chat.world;
+    world.sim.inject_on(world.anna_account.pk, "/seen/", Fault::DropHttpAnswer, 1).unwrap();
+    world.homeserver.mark_read(&chat.room, &world.anna.id, &chat.theirs.0).unwrap();
+    let told = |world: &World| {
+        let requests = world.sim.recorded_requests().into_iter().filter(|request| request.path.contains("/seen/"));
+        (requests.count() == 2).then_some(())
+    };
+    world.until("the second try", told).await;
+    assert!(seen(world).unwrap().contains(&chat.theirs.1));
 }
