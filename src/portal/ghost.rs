@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ruma::{OwnedMxcUri, OwnedUserId, UserId};
+use tokio::sync::Semaphore;
 
 use super::room;
 use crate::bridge::Bridge;
@@ -16,6 +17,8 @@ use crate::runtime;
 
 /// Profile pictures larger than this are not taken.
 const PICTURE_LIMIT: u64 = 5 << 20;
+/// Profile pictures copied at once: a new login has hundreds.
+static PICTURES: Semaphore = Semaphore::const_new(2);
 
 /// The Matrix user that stands for an Instagram user.
 ///
@@ -105,6 +108,11 @@ pub async fn ensure(bridge: &Arc<Bridge>, login: &LoginId, user: &RemoteUser) ->
 }
 
 async fn set_picture(bridge: &Bridge, remote: &Remote, id: &RemoteUserId, picture: &Picture) -> Result<(), StepError> {
+    let _permit = PICTURES.acquire().await;
+    // Somebody who is in twenty chats has one picture.
+    if bridge.store.ghost(id).await?.is_some_and(|ghost| ghost.avatar_id.as_ref() == Some(&picture.id)) {
+        return Ok(());
+    }
     let url = copy(bridge, remote, picture).await?;
     bridge.matrix.set_avatar(&user_id(bridge, id), &url).await?;
     if let Some(mut ghost) = bridge.store.ghost(id).await? {
