@@ -152,9 +152,10 @@ bridge:
   #history_pause: {history_pause}
   # Rooms made in an hour; more have to wait.
   #rooms_per_hour: {rooms_per_hour}
-  # Message requests: `ignore` (until they are accepted in the app), `digest` (you are told of them) or `room`.
+  # Message requests: `ignore` (until they are accepted in the app), `digest` (you are told of them) or `room` (where a
+  # group has a room of others already, you are told of it).
   #message_requests: room
-  # How reads what is relayed for people without a login, by type of message; a line follows their files.
+  # How messages of people without a login read, by type of message; after a file the line follows as a text.
   #relay_formats:
 {relay_formats}
 
