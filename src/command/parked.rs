@@ -26,7 +26,7 @@ pub(super) async fn parked(bridge: &Arc<Bridge>, asked: &Asked<'_>) -> Result<()
             for lane in lanes {
                 bridge.lanes.wake(bridge, lane);
             }
-            format!("{} again. What fails is parked again.", said(count as u64, "is tried", "are tried"))
+            format!("{} again. What fails once more is parked once more.", said(count as u64, "is tried", "are tried"))
         }
         "discard" => {
             let count = bridge.store.discard_parked().await?;
@@ -54,7 +54,10 @@ async fn list(bridge: &Bridge) -> Result<String, StepError> {
     if parked.reasons.len() > LISTED {
         text.push_str("…\n");
     }
-    text.push_str("`parked retry` tries them again, `parked discard` gives them up.");
+    text.push_str(
+        "`parked retry` tries again what came from Instagram (of the rest its senders were told, who may have sent it again); \
+         `parked discard` gives everything up.",
+    );
     Ok(text)
 }
 

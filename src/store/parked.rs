@@ -13,7 +13,8 @@ impl Store {
         Ok(ParkedRows { count: reasons.iter().map(|(_, count)| count).sum(), reasons })
     }
 
-    /// Has the rows that failed tried again, each in its lane: those are to be woken.
+    /// Has the rows from Instagram that failed tried again, each in its lane: those are to be woken. What failed on its way
+    /// to Instagram stays: its sender was told, and may have done it again or otherwise since.
     pub async fn retry_parked(&self) -> Result<Vec<LaneKey>, StoreError> {
         match self.write(Write::RetryParked).await? {
             Answer::Lanes(lanes) => Ok(lanes),

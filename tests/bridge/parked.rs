@@ -1,7 +1,6 @@
 //! What could not be bridged is kept until an admin decides.
 
-use instagram_sim::Fault;
-use serde_json::json;
+use homeserver_sim::Fault;
 
 use crate::world::World;
 
@@ -15,17 +14,14 @@ async fn admins_room(world: &World) -> (homeserver_sim::User, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_given_up_is_listed_and_tried_again_without_its_parts_that_arrived() {
+async fn what_was_given_up_is_listed_and_tried_again() {
     let mut world = World::start().await;
     let thread = world.chat_with(&world.bob);
     let room = world.portal_of(&thread, &world.bob).await;
-    let refusal = Fault::RejectSend { status_code: 400, message: "not now".into() };
-    world.sim.inject_on(world.anna_account.pk, "132", refusal, 1).unwrap();
-    // The picture arrives, its caption does not.
-    let url = world.homeserver.add_media(instagram_sim::sample::PHOTO.bytes, "image/jpeg");
-    let photo = json!({"msgtype": "m.image", "body": "a cat", "filename": "cat.jpg", "url": url});
-    world.homeserver.send(&room, &world.anna.id, "m.room.message", &photo).unwrap();
-    let bot = world.bot();
+    let (bot, ghost) = (world.bot(), world.ghost(&world.bob));
+    // Refused until the bridge gives up.
+    world.homeserver.inject("/send/m.room.message", 4, Fault::Forbid);
+    world.sim.send_text(world.bob.pk, &thread, "refused").unwrap();
     world.until("the notice", |world| world.said_by(&room, &bot).pop()).await;
     assert!(world.command("parked").await.contains("Only admins"));
 
@@ -38,9 +34,29 @@ async fn what_was_given_up_is_listed_and_tried_again_without_its_parts_that_arri
     let listed = answer("parked").await;
     assert!(listed.starts_with("1 event could not be bridged") && listed.contains("1 × "), "{listed}");
     assert!(answer("parked retry").await.starts_with("1 event is tried again"));
-    world.expect_written(&thread, &world.anna_account, &["a cat".to_owned()]).await;
-    let own = world.sim.thread_items(&thread).unwrap().into_iter().filter(|item| item.sender == world.anna_account.pk);
-    assert_eq!(own.count(), 2, "the picture went out once");
+    world.expect_said(&room, &ghost, &["first".to_owned(), "refused".to_owned()]).await;
     assert_eq!(answer("parked").await, "Nothing is parked.");
     assert!(answer("parked discard").await.starts_with("0 events"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_here_is_not_sent_again_by_an_admin() {
+    let world = World::start().await;
+    let thread = world.chat_with(&world.bob);
+    let room = world.portal_of(&thread, &world.bob).await;
+    let refusal = instagram_sim::Fault::RejectSend { status_code: 400, message: "not now".into() };
+    world.sim.inject_on(world.anna_account.pk, "132", refusal, 1).unwrap();
+    world.homeserver.send_text(&room, &world.anna.id, "refused").unwrap();
+    let bot = world.bot();
+    world.until("the notice", |world| world.said_by(&room, &bot).pop()).await;
+    let (admin, office) = admins_room(&world).await;
+    let answer = async |text: &str| {
+        let before = world.said_by(&office, &bot).len();
+        world.homeserver.send_text(&office, &admin.id, text).unwrap();
+        world.until("the answer", |world| world.said_by(&office, &bot).get(before).cloned()).await
+    };
+    assert!(answer("parked retry").await.starts_with("0 events are tried again"));
+    assert!(answer("parked discard").await.starts_with("1 event was discarded"));
+    world.homeserver.send_text(&room, &world.anna.id, "accepted").unwrap();
+    world.expect_written(&thread, &world.anna_account, &["accepted".to_owned()]).await;
 }

@@ -165,6 +165,10 @@ async fn gate(State(sim): State<Arc<Sim>>, matched: Option<MatchedPath>, request
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, "<html>trouble</html>").into_response()
         }
+        Some(Fault::Forbid) => {
+            let body = json!({ "errcode": "M_FORBIDDEN", "error": "Not now" });
+            (StatusCode::FORBIDDEN, Json(body)).into_response()
+        }
         Some(Fault::LoseAnswer) => {
             let _lost = next.run(request).await;
             let broken = async { Err::<Bytes, _>(std::io::Error::other("the answer is lost")) };

@@ -18,6 +18,8 @@ pub enum Fault {
     },
     /// This status without a Matrix body, as a proxy gives it; the request is not carried out.
     Status(u16),
+    /// 403 with `M_FORBIDDEN`; the request is not carried out.
+    Forbid,
     /// The request is carried out and the connection breaks before the answer.
     LoseAnswer,
     /// A room's alias is stored, and the homeserver dies before it makes the room; the answer is a 502.

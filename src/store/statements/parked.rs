@@ -12,11 +12,11 @@ pub(in crate::store) async fn reasons(conn: &mut Conn) -> Found<Vec<(String, i64
     Ok(sqlx::query_as(SQL).fetch_all(conn).await?)
 }
 
-/// Makes failed rows pending, and counts the try that failed. Returns the lane of each, and how many of them are no
+/// Makes failed rows from Instagram pending, and counts the try that failed. Returns the lane of each, and how many of them are no
 /// history: those count among the pending.
 pub(super) async fn retry(conn: &mut Conn) -> Found<(Vec<LaneKey>, i64)> {
     const SQL: &str = "UPDATE inbox SET state = 'pending', attempts = attempts + 1, retry_at = NULL, settled_at = NULL
-        WHERE state = 'failed' RETURNING lane, id";
+        WHERE state = 'failed' AND origin <> 'matrix' RETURNING lane, id";
     let rows: Vec<(String, i64)> = sqlx::query_as(SQL).fetch_all(conn).await?;
     let count = rows.iter().filter(|(_, id)| *id > 0).count();
     let lanes = rows.into_iter().map(|(lane, _)| LaneKey::new(lane)).collect();
