@@ -3,7 +3,9 @@
 -- What the event shows: the item's words, a file, or a line in the place of something that cannot be shown.
 ALTER TABLE message ADD COLUMN shows TEXT NOT NULL DEFAULT 'words'
     CHECK (shows IN ('words', 'file', 'stand_in'));
-UPDATE message SET shows = 'file' WHERE kind IS NOT NULL AND kind NOT IN ('text', 'like', 'link');
+UPDATE message SET shows = CASE WHEN kind IN ('placeholder', 'expired_placeholder') THEN 'stand_in' ELSE 'file' END
+WHERE kind IS NOT NULL
+  AND kind NOT IN ('text', 'like', 'link', 'profile', 'xma_profile', 'location', 'hashtag', 'video_call_event', 'action_log');
 
 -- Further events of an item: edits, corrections, and what another event has taken the place of.
 CREATE TABLE revision (

@@ -93,6 +93,7 @@ on_both_databases! {
     }
     opening {
         a_database_can_be_opened_again;
+        a_database_of_an_earlier_version_keeps_what_it_knows;
         a_second_bridge_is_refused;
         another_key_is_refused;
         a_newer_database_is_refused;

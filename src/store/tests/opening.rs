@@ -1,6 +1,8 @@
 //! Opening, closing, and the tables themselves.
 
-use super::world::{NOW, World, accept, cursor, one, ready_keys, row};
+use super::world::{NOW, World, accept, cursor, direct, one, ready_keys, row, shared, two};
+use crate::domain::ids::ItemId;
+use crate::domain::record::{Shows, Standing};
 use crate::store::{SealKey, Store, StoreError, StoreOptions};
 
 pub(super) async fn a_database_can_be_opened_again(world: &World) {
@@ -11,6 +13,47 @@ pub(super) async fn a_database_can_be_opened_again(world: &World) {
     assert_eq!(ready_keys(&store, "t").await, ["a"]);
     drop(store);
     assert_eq!(ready_keys(&world.open().await, "t").await, ["a"]);
+}
+
+pub(super) async fn a_database_of_an_earlier_version_keeps_what_it_knows(world: &World) {
+    let store = world.open_with_logins().await;
+    let direct = store.ensure_portal(&direct("t", &one())).await.unwrap();
+    let group = store.ensure_portal(&shared("g")).await.unwrap();
+    store.note_login_in_thread(&group.key.thread, &two()).await.unwrap();
+    store.close().await;
+    // As it was before messages were told apart, requests belonged to logins and gaps were remembered.
+    for statement in [
+        "DROP TABLE revision",
+        "DROP TABLE request",
+        "DROP TABLE happening_heard",
+        "DROP TABLE happening",
+        "DROP INDEX portal_nicknamed",
+        "ALTER TABLE message DROP COLUMN shows",
+        "ALTER TABLE login_cursor DROP COLUMN gap_since_us",
+        "ALTER TABLE history DROP COLUMN until_us",
+        "ALTER TABLE portal ADD COLUMN standing TEXT NOT NULL DEFAULT 'open'",
+        "DELETE FROM _sqlx_migrations WHERE version > 3",
+        "UPDATE portal SET standing = 'declined' WHERE receiver <> ''",
+        "UPDATE portal SET standing = 'request' WHERE receiver = ''",
+    ] {
+        world.execute(statement).await;
+    }
+    for (part, kind) in ["'text'", "'media'", "'placeholder'", "'video_call_event'", "NULL"].iter().enumerate() {
+        let id = direct.id.0;
+        let columns = "item, portal, part, event, sender, sent_at, kind";
+        world
+            .execute(&format!("INSERT INTO message ({columns}) VALUES ('i', {id}, {part}, '$e', '1', 0, {kind})"))
+            .await;
+    }
+
+    let store = world.open().await;
+    assert_eq!(store.standing(&direct.key.thread, &one()).await.unwrap(), Standing::Declined);
+    assert_eq!(store.standing(&direct.key.thread, &two()).await.unwrap(), Standing::Open);
+    assert_eq!(store.standing(&group.key.thread, &two()).await.unwrap(), Standing::Request);
+    assert_eq!(store.standing(&group.key.thread, &one()).await.unwrap(), Standing::Open, "it is not in that group");
+    let shown = store.mapping_of_item(direct.id, &ItemId::new("i")).await.unwrap();
+    let shown: Vec<Shows> = shown.iter().map(|mapping| mapping.shows).collect();
+    assert_eq!(shown, [Shows::Words, Shows::File, Shows::StandIn, Shows::Words, Shows::Words]);
 }
 
 pub(super) async fn a_second_bridge_is_refused(world: &World) {
