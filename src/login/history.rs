@@ -81,7 +81,9 @@ pub async fn begin_login(bridge: &Arc<Bridge>, remote: &Remote) -> Result<Cursor
         let wanted = if is_there { 0 } else { wanted };
         histories.push(first(&thread, login, wanted, chats.until_us));
     }
-    let cursor = Cursor { seq_id: chats.seq_id, snapshot_at_ms: chats.snapshot_at_ms, newest_item_us: chats.until_us };
+    // An item with a time in the future must not hide what comes before that.
+    let newest_item_us = chats.until_us.min(runtime::now().0.saturating_mul(1000));
+    let cursor = Cursor { seq_id: chats.seq_id, snapshot_at_ms: chats.snapshot_at_ms, newest_item_us };
     bridge.histories.hold(&histories);
     let begun = bridge.store.begin_login(login, histories.clone(), requests, &cursor, runtime::now()).await;
     for lane in or_release(bridge, &histories, begun)?.lanes {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Running;
+use super::{Running, Status};
 use crate::bridge::Bridge;
 use crate::domain::ids::{LoginId, Timestamp};
 use crate::domain::notice::Notice;
@@ -19,6 +19,10 @@ use crate::{command, inbox, runtime};
 const REST: Duration = Duration::from_secs(60);
 /// Likewise when Instagram blocks the account's requests.
 const LONG_REST: Duration = Duration::from_secs(900);
+/// Pause after an answer that makes no sense.
+const TROUBLE: Duration = Duration::from_secs(5);
+/// So often in a row Instagram may answer nonsense before it is asked whether that is about one chat.
+const REFUSALS: u32 = 5;
 /// Microseconds before the newest known item that are looked at again: items are not strictly in order.
 const OVERLAP_US: i64 = 600 * 1_000_000;
 
@@ -31,12 +35,22 @@ pub(super) fn rest_after(error: &RemoteError) -> Option<Duration> {
     }
 }
 
-/// Leaves Instagram alone, where it has asked for that.
-pub(super) async fn rest(bridge: &Bridge, error: &RemoteError) {
+/// Leaves Instagram alone, where it has asked for that; until its user asks for a connection.
+pub(super) async fn rest(bridge: &Bridge, running: &Running, error: &RemoteError) {
     let Some(pause) = rest_after(error) else { return };
     tracing::warn!(%error, ?pause, "Instagram asks for patience");
+    let status = running.status();
+    if !matches!(status, Status::Connected) {
+        running.set_status(Status::Waiting(error.to_string()));
+    }
+    wait(bridge, running, pause).await;
+    running.set_status(status);
+}
+
+async fn wait(bridge: &Bridge, running: &Running, pause: Duration) {
     tokio::select! {
         () = tokio::time::sleep(pause) => {}
+        () = running.again.notified() => {}
         () = bridge.tasks.shutdown().cancelled() => {}
     }
 }
@@ -102,19 +116,33 @@ async fn collect(
         .map_or(Timestamp(0), |login| login.created_at);
     let since_us = newest_us.saturating_sub(OVERLAP_US).max(login_at.0.saturating_mul(1000));
     let mut missed = running.remote.missed(since_us);
-    let mut found = 0;
+    let (mut found, mut refusals) = (0, 0);
     loop {
         match missed.next().await {
             Ok(Some(chat)) => {
+                refusals = 0;
                 let looks = usize::from(chat.look.is_some());
                 let rows = chat.rows.into_iter().chain(chat.look).collect();
                 found += accept(bridge, login, rows, stored).await?.saturating_sub(looks);
             }
             Ok(None) => break,
             Err(error) if rest_after(&error).is_some() => {
-                rest(bridge, &error).await;
+                rest(bridge, running, &error).await;
                 if bridge.tasks.is_ending() {
                     return Err(error.into());
+                }
+            }
+            // An outage passes. If everything else works, there is something about this chat.
+            Err(error) if error.is_nonsense() => {
+                refusals += 1;
+                let is_about_chat = refusals >= REFUSALS && running.remote.verify().await.is_ok() && missed.skip();
+                if bridge.tasks.is_ending() || (refusals >= REFUSALS && !is_about_chat) {
+                    return Err(error.into());
+                }
+                if is_about_chat {
+                    refusals = 0;
+                } else {
+                    wait(bridge, running, runtime::with_jitter(TROUBLE, bridge.config.jitter())).await;
                 }
             }
             Err(error) => return Err(error.into()),

@@ -192,7 +192,7 @@ async fn stored_cursor(bridge: &Arc<Bridge>, running: &Running) -> Result<Cursor
     match history::begin_login(bridge, &running.remote).await {
         Ok(cursor) => Ok(cursor),
         Err(BeginError::Remote(error)) => {
-            reconcile::rest(bridge, &error).await;
+            reconcile::rest(bridge, running, &error).await;
             Err(error.into())
         }
         Err(BeginError::Store(error)) => Err(SessionEnd::Transport(error.to_string())),

@@ -33,10 +33,10 @@ enum Place {
 
 /// The list of chats that is to be asked for next.
 enum List {
+    /// A page of the inbox. Its first says where the queue stands, so nothing is looked at before it.
+    Inbox(Option<String>),
     /// Message requests.
     Requests,
-    /// A page of the inbox.
-    Inbox(Option<String>),
     /// Once more: a chat in which something was said meanwhile has moved from a later page to an earlier one.
     Again(Option<String>),
     None,
@@ -70,7 +70,7 @@ impl Remote {
             since_us,
             waiting: VecDeque::new(),
             listed: HashSet::new(),
-            next: List::Requests,
+            next: List::Inbox(None),
             position: None,
             newest_us: since_us,
         }
@@ -107,6 +107,15 @@ impl Missed {
         }
     }
 
+    /// Leaves out the chat that is looked at; false where it is a list that cannot be had.
+    pub fn skip(&mut self) -> bool {
+        let skipped = self.waiting.pop_front();
+        if let Some((thread, _)) = &skipped {
+            tracing::warn!(thread = %thread.thread_id, "could not be reconciled");
+        }
+        skipped.is_some()
+    }
+
     /// Where to listen from, once there is no further chat.
     pub fn position(&self) -> Result<Position, RemoteError> {
         let (seq_id, snapshot_at_ms) =
@@ -134,7 +143,7 @@ impl Missed {
         if let Some(page) = self.unless_refused(page)? {
             self.list(page.threads, Place::Requests);
         }
-        self.next = List::Inbox(None);
+        self.next = List::Again(None);
         Ok(())
     }
 
@@ -149,7 +158,7 @@ impl Missed {
             (List::Again(_), Some(cursor)) if has_more => List::Again(Some(cursor)),
             (List::Again(_), _) => List::None,
             (_, Some(cursor)) => List::Inbox(Some(cursor)),
-            (_, None) => List::Again(None),
+            (_, None) => List::Requests,
         };
         Ok(())
     }
