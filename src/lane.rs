@@ -140,6 +140,10 @@ async fn handle(bridge: &Arc<Bridge>, lane: &LaneKey, rows: &[InboxRow]) -> Resu
         Err(_) if rows.len() == 1 => Err(Stop::new(&rows[0], StepError::Bug)),
         Err(_) => {
             for row in rows {
+                // Those before the one that panicked may be settled.
+                if !bridge.store.is_waiting(&row.dedup_key).await.map_err(|error| Stop::new(row, error))? {
+                    continue;
+                }
                 match AssertUnwindSafe(portal::handle(bridge, lane, std::slice::from_ref(row))).catch_unwind().await {
                     Ok(outcome) => outcome?,
                     Err(_) => return Err(Stop::new(row, StepError::Bug)),

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::domain::ids::LoginId;
 
 pub use checked::CheckedLogin;
-pub use decode::decode;
+pub use decode::{decode, history_keys};
 pub use error::{Demand, RemoteError, SessionEnd};
 pub use events::{Batch, Events, SessionEvent, TypingNotice};
 pub use remote::{ChatChange, Chats, Outgoing, OutgoingKind, Page, Proof, Remote, Target};

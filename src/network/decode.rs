@@ -108,6 +108,15 @@ pub(super) fn rows_of_thread(login: &LoginId, patch: &Patch, since: Timestamp) -
     rows.map(|(row, at_us)| (NewRow { origin: Origin::Instagram { reconciled: false }, ..row }, at_us)).collect()
 }
 
+/// The keys of the rows of an item of history.
+pub fn history_keys(login: &LoginId, item: &ItemId) -> [String; 2] {
+    ["history", "history reactions"].map(|kind| history_key(login, kind, item.as_str()))
+}
+
+fn history_key(login: &LoginId, kind: &str, item: &str) -> String {
+    format!("{login}/{kind}/{item}")
+}
+
 /// The rows of an item of history: the item, and the reactions it has by now. Newest first, as pages are.
 pub(super) fn history_rows(login: &LoginId, thread: &ThreadId, item: &WireItem) -> Vec<NewRow> {
     let path = format!("/direct_v2/threads/{thread}/items/{}", item.item_id);
@@ -116,12 +125,12 @@ pub(super) fn history_rows(login: &LoginId, thread: &ThreadId, item: &WireItem) 
     if item.reactions.as_ref().is_some_and(|reactions| !reactions.is_empty())
         && let Heard::Row { mut row, .. } = row(login, Place::default(), patch(Op::Replace))
     {
-        row.dedup_key = format!("{login}/history reactions/{}", item.item_id);
+        row.dedup_key = history_key(login, "history reactions", &item.item_id);
         rows.push(row);
     }
     if let Heard::Row { mut row, .. } = row(login, Place::default(), patch(Op::Add)) {
         // Not the key of a live message: one that came when there was no room for it left nothing behind but its key.
-        row.dedup_key = format!("{login}/history/{}", item.item_id);
+        row.dedup_key = history_key(login, "history", &item.item_id);
         rows.push(row);
     }
     for row in &mut rows {

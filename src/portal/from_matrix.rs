@@ -192,7 +192,11 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
         "m.sticker" | "m.poll.start" | "org.matrix.msc3381.poll.start" => true,
         _ => false,
     };
-    if portal.is_some() && is_message && account::is_session(bridge, &event) {
+    let people = match portal.is_none() && is_message && !event.is_edit() {
+        true => beginning::people_in(bridge, &event).await?,
+        false => Vec::new(),
+    };
+    if (portal.is_some() || !people.is_empty()) && is_message && account::is_session(bridge, &event) {
         account::refuse_session(bridge, &event).await?;
         return Ok(Step::Done(Settlement::nothing(row.id)));
     }
@@ -225,12 +229,9 @@ async fn step(bridge: &Arc<Bridge>, row: &InboxRow, earlier: &[message::Plan]) -
             _ => {}
         }
     }
-    if is_message && portal.is_none() && !event.is_edit() {
-        let people = beginning::people_in(bridge, &event).await?;
-        if !people.is_empty() {
-            beginning::said(bridge, row, &event, &people).await?;
-            return Ok(Step::Done(Settlement::nothing(row.id)));
-        }
+    if !people.is_empty() {
+        beginning::said(bridge, row, &event, &people).await?;
+        return Ok(Step::Done(Settlement::nothing(row.id)));
     }
     match event.kind.as_str() {
         "m.room.member" if group::ghost_of(bridge, &event).is_some() => {

@@ -19,7 +19,7 @@ use super::echo::Echoes;
 use super::{LONG_PATIENCE, PATIENCE, room};
 use crate::bridge::Bridge;
 use crate::domain::event::{RemoteEvent, RemoteEventKind};
-use crate::domain::ids::{ItemId, LoginId};
+use crate::domain::ids::{ItemId, LoginId, ThreadId};
 use crate::domain::notice::Notice;
 use crate::domain::record::{InboxRow, Mapping, Origin, Portal};
 use crate::lane::{StepError, Stop};
@@ -47,11 +47,9 @@ impl Heard<'_> {
     /// before it is settled.
     async fn mapping_of(&self, item: &ItemId) -> Result<Vec<Mapping>, StepError> {
         let mappings = self.bridge.store.mapping_of_item(self.portal.id, item).await?;
-        if mappings.is_empty() && self.bridge.store.is_unsettled(item.as_str()).await? {
-            return Err(match self.row.attempts {
-                ..LONG_PATIENCE => StepError::Later("the message it is about"),
-                _ => StepError::Hold("the message it is about is still being sent"),
-            });
+        let may_come = self.row.attempts < LONG_PATIENCE;
+        if mappings.is_empty() && may_come && self.bridge.store.is_unsettled(item.as_str()).await? {
+            return Err(StepError::Later("the message it is about"));
         }
         Ok(mappings)
     }
@@ -114,6 +112,27 @@ fn subject(kind: &RemoteEventKind) -> Option<&ItemId> {
     }
 }
 
+/// Something was done to an item that may have been fetched and is not shown yet: it then is not shown at all, or waited
+/// for. Nothing else of the chat waits for long.
+async fn unshown(
+    bridge: &Bridge,
+    row: &InboxRow,
+    login: &LoginId,
+    thread: &ThreadId,
+    item: &ItemId,
+    is_gone: bool,
+) -> Result<(), StepError> {
+    let keys = network::history_keys(login, item);
+    let is_fetched = bridge.store.is_fetched(thread, login, &keys).await?;
+    match row.attempts {
+        _ if is_fetched && is_gone => Ok(bridge.store.forget_fetched(thread, login, &keys).await?),
+        // The page it is on may just be on its way.
+        ..PATIENCE => Err(StepError::Later("a page of earlier messages")),
+        ..LONG_PATIENCE if is_fetched => Err(StepError::Later("the message it is about, which is being fetched")),
+        _ => Ok(()),
+    }
+}
+
 async fn after_messages(
     bridge: &Arc<Bridge>,
     row: &InboxRow,
@@ -137,13 +156,11 @@ async fn after_messages(
         tracing::debug!(row = row.id.0, "no room shows this thread");
         return Ok(Plan::nothing(row));
     };
-    if let Some(item) = subject(&event.kind)
-        && row.origin != Origin::History
+    if let Some(item) = subject(&event.kind).filter(|_| row.origin != Origin::History)
         && bridge.histories.fetches(&thread, &login)
         && bridge.store.mapping_of_item(portal.id, item).await?.is_empty()
     {
-        // It may be about a message that was fetched and is not shown yet.
-        return Err(StepError::Hold("earlier messages of this chat are being fetched"));
+        unshown(bridge, row, &login, &thread, item, matches!(event.kind, RemoteEventKind::Removed(_))).await?;
     }
     let heard = Heard { bridge, row, login, portal };
     let Some(change) = shared::Change::of(&heard, &event.kind) else { return with_room(&heard, event.kind).await };

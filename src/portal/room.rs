@@ -94,8 +94,11 @@ async fn is_wanted(
     }
     // Accepted where nobody told us.
     request::accepted(bridge, login, portal).await?;
-    // What was said so far is fetched, this too.
-    Ok(!bridge.histories.holds(thread, login))
+    match bridge.histories.holds(thread, login) {
+        // What was said so far is fetched. This too, if Instagram's clock and ours agree: it is looked at after that.
+        true => Err(StepError::Hold("earlier messages of this chat are being fetched")),
+        false => Ok(true),
+    }
 }
 
 /// As [`ensure`], for a user who asks for the chat: it comes back if they had declined it, and invites them anew if they

@@ -186,6 +186,8 @@ impl Cache {
             | Write::SaveSession { .. }
             | Write::SetManagementRoom { .. }
             | Write::ForgetManagementRoom(_)
+            | Write::Map(_)
+            | Write::ForgetFetched { .. }
             | Write::RetryParked
             | Write::DiscardParked => {}
         }

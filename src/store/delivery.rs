@@ -9,7 +9,7 @@ use super::error::StoreError;
 use super::write::{Acceptance, Answer, CursorRule, Source, Write};
 use super::{Readers, Store, postgres, read, sqlite};
 use crate::domain::ids::{LaneKey, LoginId, RequestId, RowId, Timestamp};
-use crate::domain::record::{Cursor, InboxRow, Intended, NewRow, OutboxState, Settlement};
+use crate::domain::record::{Cursor, InboxRow, Intended, Mapping, NewRow, OutboxState, Settlement};
 
 /// What a payload's seal is for.
 pub(super) const PAYLOAD: &str = "inbox payload";
@@ -197,6 +197,11 @@ impl Store {
     /// Records that a request was carried out, and what the other side calls the result.
     pub async fn confirm(&self, request: &RequestId, id: &str) -> Result<(), StoreError> {
         self.done(Write::Confirm { request: request.clone(), id: id.to_owned() }).await
+    }
+
+    /// Writes a part of the message map before its row ends.
+    pub async fn map(&self, mappings: Vec<Mapping>) -> Result<(), StoreError> {
+        self.done(Write::Map(mappings)).await
     }
 
     /// Ends rows, all in one commit: writes the message map, forgets their requests, and marks them done (their

@@ -6,7 +6,7 @@ use super::delivery::{Accepted, PAYLOAD};
 use super::error::StoreError;
 use super::write::{CursorRule, HistoryPage, Source, Write};
 use super::{Readers, Store, postgres, read, sqlite};
-use crate::domain::ids::{ItemId, LaneKey, LoginId, PortalId, Timestamp};
+use crate::domain::ids::{ItemId, LaneKey, LoginId, PortalId, ThreadId, Timestamp};
 use crate::domain::record::{Cursor, History, NewRow};
 
 impl Store {
@@ -51,6 +51,17 @@ impl Store {
         let page = self.history_page(history, rows)?;
         let lane = LaneKey::incoming(&history.thread);
         self.done(Write::EndHistory { page, lane, now }).await
+    }
+
+    /// Whether rows with any of these keys are fetched and not in the inbox yet.
+    pub async fn is_fetched(&self, thread: &ThreadId, login: &LoginId, keys: &[String]) -> Result<bool, StoreError> {
+        read!(self, history::is_fetched(thread, login, keys))
+    }
+
+    /// Forgets fetched rows that are not in the inbox yet.
+    pub async fn forget_fetched(&self, thread: &ThreadId, login: &LoginId, keys: &[String]) -> Result<(), StoreError> {
+        let (thread, login, keys) = (thread.clone(), login.clone(), keys.to_vec());
+        self.done(Write::ForgetFetched { thread, login, keys }).await
     }
 
     fn history_page(&self, history: &History, rows: Vec<NewRow>) -> Result<HistoryPage, StoreError> {

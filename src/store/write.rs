@@ -7,8 +7,8 @@ use super::delivery::Accepted;
 use super::error::StoreError;
 use crate::domain::ids::{LaneKey, LoginId, PortalId, PortalKey, RemoteUserId, RequestId, RowId, ThreadId, Timestamp};
 use crate::domain::record::{
-    Cursor, Effect, Ghost, History, Intended, Login, LoginState, NewRow, OutboxState, OwnChange, Portal, Settlement,
-    Standing,
+    Cursor, Effect, Ghost, History, Intended, Login, LoginState, Mapping, NewRow, OutboxState, OwnChange, Portal,
+    Settlement, Standing,
 };
 
 /// What the writer is sent.
@@ -53,6 +53,12 @@ pub(super) enum Write {
     },
     Prune {
         before: Timestamp,
+    },
+    Map(Vec<Mapping>),
+    ForgetFetched {
+        thread: ThreadId,
+        login: LoginId,
+        keys: Vec<String>,
     },
     RetryParked,
     DiscardParked,

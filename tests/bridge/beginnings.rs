@@ -86,3 +86,21 @@ async fn where_others_listen_an_invited_ghost_only_says_how_to_begin() {
     world.until("both out", is_out).await;
     assert_eq!(chat_with(&world, &carol, &world.sim.threads()), None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_pasted_where_a_chat_may_begin_goes_to_nobody() {
+    let world = World::start().await;
+    let carol = carol(&world).await;
+    let ghost = world.ghost(&carol);
+    let room = world.homeserver.create_room(&world.anna.id, &[]).unwrap();
+    world.homeserver.invite(&room, &world.anna.id, &ghost).unwrap();
+    said(&world, &room, &ghost, "Your first message here starts it").await;
+    let second = world.sim.create_account("anna.two", "Anna Two").unwrap();
+    world.homeserver.send_text(&room, &world.anna.id, &second.sessionid).unwrap();
+    said(&world, &room, &world.bot(), "as good as your password").await;
+    world.homeserver.send_text(&room, &world.anna.id, "Hello Carol!").unwrap();
+    said(&world, &room, &ghost, "Our chat is here").await;
+    let threads = world.sim.threads();
+    let thread = chat_with(&world, &carol, &threads).unwrap();
+    world.expect_written(thread, &world.anna_account, &["Hello Carol!".to_owned()]).await;
+}

@@ -333,7 +333,7 @@ async fn without_a_realtime_connection_texts_go_over_http() {
     world.homeserver.send_text(&room, &world.anna.id, "by HTTP").unwrap();
     world.expect_written(&thread, &world.anna_account, &["by HTTP".to_owned()]).await;
     // A request is recorded with its answer, a little after the item is there.
-    world.sim.wait_for_request("broadcast/text", crate::world::DEADLINE).await.unwrap();
+    world.sim.wait_for_request("broadcast/text", DEADLINE).await.unwrap();
     assert_eq!(
         world.sim.recorded_requests().iter().filter(|request| request.path.contains("broadcast/text")).count(),
         1

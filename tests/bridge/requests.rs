@@ -1,9 +1,9 @@
 //! Message requests: shown as such, answered by command or reaction, kept away when declined.
 
-use instagram_sim::AccountOptions;
+use instagram_sim::{AccountOptions, Fault};
 use serde_json::{Value, json};
 
-use crate::world::{Setup, World};
+use crate::world::{DEADLINE, Setup, World};
 
 /// A world where what strangers write to Anna is a request.
 async fn world(policy: &str) -> World {
@@ -295,4 +295,24 @@ async fn what_is_heard_only_with_its_thread_is_shown() {
     world.sim.send_text(world.bob.pk, &back, "there I am").unwrap();
     let room = world.until("Bob's room", |world| room_of(world, &back)).await;
     world.expect_said(&room, &world.ghost(&world.bob), &["there I am".to_owned()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_redacted_before_it_was_sent_accepts_nothing() {
+    let world = World::start().await;
+    let options = AccountOptions { requests_are_pending: true, ..AccountOptions::default() };
+    world.sim.set_options(world.anna_account.pk, options).unwrap();
+    let thread = world.sim.create_thread(&[world.bob.pk, world.anna_account.pk], None).unwrap();
+    let room = world.portal_of(&thread, &world.bob).await;
+    // Instagram answers nothing useful for a while.
+    world.sim.inject_on(world.anna_account.pk, "approve", Fault::Status { code: 500 }, 8).unwrap();
+    let answer = world.homeserver.send_text(&room, &world.anna.id, "who are you?").unwrap();
+    world.sim.wait_for_request("approve", DEADLINE).await.unwrap();
+    world.homeserver.redact(&room, &world.anna.id, &answer).unwrap();
+    // The lane goes on with the next command once the answer has ended.
+    world.homeserver.send_text(&room, &world.anna.id, "!ig ping").unwrap();
+    let pinged = |world: &World| world.said_by(&room, &world.bot()).into_iter().find(|text| text.contains("anna.alm"));
+    world.until("the answer to the command", pinged).await;
+    assert_eq!(world.sim.thread_view(&thread, world.anna_account.pk).unwrap()["pending"], true);
+    assert_eq!(world.written_by(&thread, &world.anna_account), Vec::<String>::new());
 }

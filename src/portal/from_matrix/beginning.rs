@@ -34,7 +34,7 @@ pub(super) async fn ghost_invited(bridge: &Arc<Bridge>, event: &RoomEvent) -> Re
         return quietly(bridge.matrix.leave(&intent, &event.room_id).await);
     }
     let (text, stays) = match acquaintance(bridge, &event.sender, &user).await {
-        Ok(Some(Acquaintance { login, thread: Some(thread) })) => (place(bridge, &login, &thread).await?, false),
+        Ok(Some(Acquaintance { login, thread: Some(thread), .. })) => (place(bridge, &login, &thread).await?, false),
         Ok(Some(_)) => {
             bridge.matrix.join_as(&intent, &event.room_id).await?;
             match may_begin_in(bridge, &intent, event).await? {
@@ -63,27 +63,37 @@ pub(super) async fn ghost_invited(bridge: &Arc<Bridge>, event: &RoomEvent) -> Re
 struct Acquaintance {
     login: LoginId,
     thread: Option<ThreadId>,
+    /// No other login of the user can have the chat.
+    is_certain: bool,
 }
 
 /// The login of a user that has a chat with somebody, else one that works; none if none does.
 async fn acquaintance(bridge: &Bridge, user: &UserId, with: &RemoteUserId) -> Result<Option<Acquaintance>, StepError> {
-    let (mut able, mut refused) = (None, None);
+    let (mut able, mut refused, mut is_certain) = (None, None, true);
     for login in bridge.store.logins_of_user(user).await?.into_iter().map(|login| login.id) {
         let remote = match bridge.remote(&login).await {
             Ok(remote) => remote,
-            Err(StepError::Remote { error: RemoteError::LoggedOut, .. }) => continue,
+            Err(StepError::Remote { error: RemoteError::LoggedOut, .. }) => {
+                is_certain = false;
+                continue;
+            }
             Err(error) => return Err(error),
         };
         match remote.thread_with(slice::from_ref(with)).await {
-            Ok(Some(thread)) => return Ok(Some(Acquaintance { login, thread: Some(thread.id) })),
-            Ok(None) => able = able.or(Some(Acquaintance { login, thread: None })),
+            Ok(Some(thread)) => {
+                return Ok(Some(Acquaintance { login, thread: Some(thread.id), is_certain: true }));
+            }
+            Ok(None) => able = able.or(Some(login)),
             Err(error) if error.is_transient() => return Err(StepError::Remote { login, error }),
             Err(error) => refused = Some(StepError::Remote { login, error }),
         }
     }
     match (able, refused) {
         (None, Some(error)) => Err(error),
-        (able, _) => Ok(able),
+        (able, refused) => {
+            let is_certain = is_certain && refused.is_none();
+            Ok(able.map(|login| Acquaintance { login, thread: None, is_certain }))
+        }
     }
 }
 
@@ -167,9 +177,17 @@ pub(super) async fn said(
     let [person] = people else {
         return Err(refused("a chat has one other person", "for a group, send `create-group` to the bridge bot."));
     };
-    let Some(Acquaintance { login, mut thread }) = acquaintance(bridge, &event.sender, person).await? else {
+    if message::is_withdrawn(bridge, row, event).await {
+        return Ok(());
+    }
+    let Some(Acquaintance { login, mut thread, is_certain }) = acquaintance(bridge, &event.sender, person).await?
+    else {
         return Err(StepError::NoLogin);
     };
+    if thread.is_none() && !is_certain {
+        let hint = "have it connected again, or send `as @LOGIN start-chat @NAME` with a text to the bridge bot.";
+        return Err(refused("another account of yours, which may have this chat, is not connected", hint));
+    }
     let Some(content) = MessageContent::from_value(&event.content) else {
         return Err(refused("its content makes no sense", "send it as a text."));
     };

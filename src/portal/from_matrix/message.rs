@@ -64,25 +64,21 @@ pub(super) async fn prepare(
     if parts.is_empty() {
         return if earlier.is_empty() { Ok(Step::Done(Settlement::nothing(row.id))) } else { Ok(Step::AfterEarlier) };
     }
+    let is_withdrawn = is_withdrawn(bridge, row, event).await;
     match bridge.store.standing(&portal.key.thread, &login).await? {
         Standing::Open => {}
+        _ if is_withdrawn => {}
         Standing::Declined if relayed.is_some() => {
             return Err(StepError::Refuse(Notice::new("Your message was not sent: this chat was declined.")));
         }
         Standing::Request | Standing::Declined => accept(bridge, &login, &portal).await?,
     }
     let at = Timestamp(event.origin_server_ts);
-    let mut parts: Vec<_> =
-        (0..).zip(parts).map(|(n, part)| (request_id::client_context(&event.event_id, at, n), part)).collect();
-    if row.attempts > 0 {
-        // What was sent before the row was given up.
-        let sent = bridge.store.mapping_of_event(&event.event_id).await?;
-        parts.retain(|(context, _)| !sent.iter().any(|part| part.client_context.as_ref() == Some(context)));
-    }
+    let parts = (0..).zip(parts).map(|(n, part)| (request_id::client_context(&event.event_id, at, n), part)).collect();
     let remote = bridge.remote(&login).await?;
     let plan =
         Plan { row: row.clone(), event: event.event_id.clone(), at, portal, remote, parts, linked: Mutex::default() };
-    match is_withdrawn(bridge, row, event).await {
+    match is_withdrawn {
         true if earlier.is_empty() => withdraw(bridge, &plan).await.map(Step::Done),
         true => Ok(Step::AfterEarlier),
         false => Ok(Step::Planned(Box::new(plan))),
@@ -90,7 +86,7 @@ pub(super) async fn prepare(
 }
 
 /// Whether a message was redacted while it waited.
-async fn is_withdrawn(bridge: &Bridge, row: &InboxRow, event: &RoomEvent) -> bool {
+pub(super) async fn is_withdrawn(bridge: &Bridge, row: &InboxRow, event: &RoomEvent) -> bool {
     let age = runtime::now().0.saturating_sub(row.accepted_at.0).max(0).unsigned_abs();
     if Duration::from_millis(age) < WAITED {
         return false;
@@ -261,7 +257,15 @@ async fn act(bridge: &Bridge, plans: &[Plan], settling: &mut Settling<'_>) -> Re
         let mut mappings = Vec::with_capacity(plan.parts.len());
         for (context, part) in &plan.parts {
             match settling.during(send(bridge, plan, states.remove(context), context, part)).await {
-                Ok(item) => mappings.push(mapping(bridge, plan, context, part, item)),
+                Ok(item) => {
+                    let mapping = mapping(bridge, plan, context, part, item);
+                    if plan.parts.len() > 1 {
+                        // It shows already, and the next part may take long.
+                        let mapped = bridge.store.map(vec![mapping.clone()]).await;
+                        mapped.map_err(|error| Stop::new(&plan.row, error))?;
+                    }
+                    mappings.push(mapping);
+                }
                 Err(error) => return Err(Stop { sent: mappings, ..Stop::new(&plan.row, error) }),
             }
         }
@@ -281,8 +285,6 @@ async fn send(
     let item = match state {
         Some(OutboxState::Confirmed(item)) => return Ok(ItemId::new(item)),
         Some(OutboxState::MaybeSent) => deliver_once(bridge, plan, context, part).await?,
-        // It may have been given up after it was sent.
-        _ if plan.row.attempts > 0 => deliver_once(bridge, plan, context, part).await?,
         _ => deliver(bridge, plan, context, part).await?,
     };
     if plan.parts.len() > 1 {

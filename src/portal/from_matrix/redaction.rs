@@ -13,8 +13,8 @@ use crate::domain::request_id;
 use crate::failpoint;
 use crate::lane::StepError;
 use crate::matrix::Intent;
-use crate::portal::certain_login;
 use crate::portal::echo::{self, Deed};
+use crate::portal::{LONG_PATIENCE, certain_login};
 
 /// Takes back messages and reactions of the sender's login. What belongs to others stays on Instagram: that is said
 /// where it was a message, and goes without saying for reactions.
@@ -36,7 +36,8 @@ pub(super) async fn handle(
         bridge.store.mapping_of_event(&target).await?.into_iter().filter(|mapping| !mapping.unsent).collect();
     if items.is_empty() {
         // Its own lane sees that it was redacted, unless it is being sent at this moment.
-        return if is_waiting { Err(StepError::Hold("what it takes back is still waiting")) } else { Ok(nothing) };
+        let may_be_sent = is_waiting && row.attempts < LONG_PATIENCE;
+        return if may_be_sent { Err(StepError::Later("what it takes back")) } else { Ok(nothing) };
     }
     let Some(Speaker { login, .. }) = super::owner(bridge, event, portal, &target, &items).await? else {
         return Err(StepError::Refuse(Notice::new(

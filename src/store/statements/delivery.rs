@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Conn, facts, rows};
 use crate::domain::ids::{LaneKey, LoginId, RequestId, RowId, Timestamp};
-use crate::domain::record::{Cursor, InboxRow, Intended, NewRow, OutboxState, Settlement};
+use crate::domain::record::{Cursor, InboxRow, Intended, Mapping, NewRow, OutboxState, Settlement};
 use crate::store::delivery::Accepted;
 use crate::store::error::StoreError;
 use crate::store::json::{json_keys, json_rows};
@@ -335,7 +335,10 @@ pub(super) async fn settle(conn: &mut Conn, settlements: &[(&Settlement, Timesta
         FROM (SELECT CAST(value ->> 'id' AS BIGINT) AS id, CAST(value ->> 'at' AS BIGINT) AS settled_at,
             value ->> 'reason' AS reason FROM json_each(CAST($1 AS jsontext))) AS given
         WHERE inbox.id = given.id AND inbox.state = 'pending' RETURNING inbox.id";
-    write_down(conn, settlements).await?;
+    map(conn, settlements.iter().flat_map(|(settlement, _)| &settlement.mappings)).await?;
+    for effect in settlements.iter().flat_map(|(settlement, _)| &settlement.effects) {
+        facts::apply_effect(conn, effect).await?;
+    }
     let ids = json_keys(settlements.iter().map(|(settlement, _)| settlement.row.0));
     let Some(ids) = ids else { return Ok(0) };
     sqlx::query(FORGET).bind(ids).execute(&mut *conn).await?;
@@ -357,8 +360,8 @@ pub(super) async fn settle(conn: &mut Conn, settlements: &[(&Settlement, Timesta
     Ok(i64::try_from(ended.iter().filter(|id| **id > 0).count()).unwrap_or(i64::MAX))
 }
 
-/// Leaves out what belongs to a portal that was removed meanwhile.
-async fn write_down(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -> Found<()> {
+/// Adds to the message map. Leaves out what belongs to a portal that was removed meanwhile.
+pub(super) async fn map(conn: &mut Conn, mappings: impl IntoIterator<Item = &Mapping>) -> Found<()> {
     #[derive(Serialize)]
     struct Row<'a> {
         portal: i64,
@@ -382,8 +385,7 @@ async fn write_down(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -
         FROM json_each(CAST($1 AS jsontext)) AS given
         JOIN portal ON portal.id = CAST(given.value ->> 'portal' AS BIGINT) WHERE true
         ON CONFLICT (item, portal, part) DO NOTHING";
-    let mappings = settlements.iter().flat_map(|(settlement, _)| &settlement.mappings);
-    let mappings = json_rows(mappings.map(|mapping| Row {
+    let mappings = json_rows(mappings.into_iter().map(|mapping| Row {
         portal: mapping.portal.0,
         item: mapping.item.as_str(),
         part: mapping.part,
@@ -397,10 +399,7 @@ async fn write_down(conn: &mut Conn, settlements: &[(&Settlement, Timestamp)]) -
         shows: rows::shows_text(mapping.shows),
     }));
     if let Some(mappings) = mappings {
-        sqlx::query(SQL).bind(mappings).execute(&mut *conn).await?;
-    }
-    for effect in settlements.iter().flat_map(|(settlement, _)| &settlement.effects) {
-        facts::apply_effect(conn, effect).await?;
+        sqlx::query(SQL).bind(mappings).execute(conn).await?;
     }
     Ok(())
 }

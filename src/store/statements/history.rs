@@ -1,9 +1,10 @@
 //! Statements about history that is being fetched.
 
 use super::{Conn, rows};
-use crate::domain::ids::{PortalId, Timestamp};
+use crate::domain::ids::{LoginId, PortalId, ThreadId, Timestamp};
 use crate::domain::record::History;
 use crate::store::error::StoreError;
+use crate::store::json::json_keys;
 use crate::store::write::HistoryPage;
 
 type Found<T> = Result<T, StoreError>;
@@ -47,6 +48,29 @@ pub(super) async fn add_page(conn: &mut Conn, page: &HistoryPage) -> Found<()> {
     }
     let query = sqlx::query(PAGE).bind(thread).bind(login).bind(history.fetched);
     query.bind(history.cursor.as_deref()).execute(conn).await?;
+    Ok(())
+}
+
+/// Whether rows with any of these keys are fetched and wait for the rest.
+pub(in crate::store) async fn is_fetched(
+    conn: &mut Conn,
+    thread: &ThreadId,
+    login: &LoginId,
+    keys: &[String],
+) -> Found<bool> {
+    const SQL: &str = "SELECT position FROM history_item WHERE thread = $1 AND login = $2
+        AND dedup_key IN (SELECT key FROM json_each(CAST($3 AS jsontext))) LIMIT 1";
+    let Some(keys) = json_keys(keys.iter().map(String::as_str)) else { return Ok(false) };
+    let query = sqlx::query_scalar(SQL).bind(thread.as_str()).bind(login.as_str()).bind(keys);
+    let found: Option<i64> = query.fetch_optional(conn).await?;
+    Ok(found.is_some())
+}
+
+pub(super) async fn forget(conn: &mut Conn, thread: &ThreadId, login: &LoginId, keys: &[String]) -> Found<()> {
+    const SQL: &str = "DELETE FROM history_item WHERE thread = $1 AND login = $2
+        AND dedup_key IN (SELECT key FROM json_each(CAST($3 AS jsontext)))";
+    let Some(keys) = json_keys(keys.iter().map(String::as_str)) else { return Ok(()) };
+    sqlx::query(SQL).bind(thread.as_str()).bind(login.as_str()).bind(keys).execute(conn).await?;
     Ok(())
 }
 

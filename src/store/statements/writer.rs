@@ -215,6 +215,8 @@ async fn apply_rare(conn: &mut Conn, write: &Write, answer: &mut Answer, depth: 
         Write::Accept(_) | Write::Intend { .. } | Write::Confirm { .. } | Write::Settle { .. } => {}
         Write::EnsurePortal(key) => *answer = Answer::Portal(facts::ensure_portal(conn, key).await?),
         Write::Prune { before } => *answer = Answer::Removed(delivery::prune(conn, *before).await?),
+        Write::Map(mappings) => delivery::map(conn, mappings).await?,
+        Write::ForgetFetched { thread, login, keys } => history::forget(conn, thread, login, keys).await?,
         Write::RetryParked => {
             let (lanes, count) = parked::retry(conn).await?;
             *depth += count;
