@@ -24,6 +24,7 @@ CREATE TABLE happening (
     portal   BIGINT NOT NULL REFERENCES portal (id) ON DELETE CASCADE,
     position BIGINT NOT NULL,
     what     TEXT NOT NULL, -- keyed hash
+    login    TEXT NOT NULL, -- who brought it
     noted_at BIGINT NOT NULL,
     PRIMARY KEY (portal, position)
 );

@@ -24,6 +24,7 @@ CREATE TABLE happening (
     portal   INTEGER NOT NULL REFERENCES portal (id) ON DELETE CASCADE,
     position INTEGER NOT NULL,
     what     TEXT NOT NULL, -- keyed hash
+    login    TEXT NOT NULL, -- who brought it
     noted_at INTEGER NOT NULL,
     PRIMARY KEY (portal, position)
 ) STRICT, WITHOUT ROWID;

@@ -18,26 +18,38 @@ pub(in crate::store) async fn heard_at(
     what: &str,
 ) -> Found<Option<i64>> {
     const SQL: &str = "SELECT MIN(happening.position) FROM happening JOIN login ON login.id = $2
-        WHERE happening.portal = $1 AND happening.what = $3 AND happening.noted_at >= login.created_at
+        WHERE happening.portal = $1 AND happening.what = $3 AND happening.login <> $2
+          AND happening.noted_at >= login.created_at
           AND happening.position > COALESCE(
             (SELECT heard.position FROM happening_heard AS heard WHERE heard.portal = $1 AND heard.login = $2), 0)";
     let query = sqlx::query_scalar(SQL).bind(portal.0).bind(login.as_str()).bind(what);
     Ok(query.fetch_one(conn).await?)
 }
 
-/// Moves the login to what it has heard of; what nobody had heard of so far is added at the end.
+/// Moves the login to what it has heard of. What nobody had heard of so far is added at the end; a login that is behind
+/// stays there, since what it has yet to hear is known all the same.
 pub(super) async fn note(conn: &mut Conn, portal: PortalId, login: &LoginId, what: &str, at: Timestamp) -> Found<()> {
-    const ADD: &str = "INSERT INTO happening (portal, position, what, noted_at)
-        SELECT id, $2, $3, $4 FROM portal WHERE id = $1";
-    let position = match heard_at(conn, portal, login, what).await? {
-        Some(position) => position,
-        None => {
-            let next = last(conn, portal).await? + 1;
-            sqlx::query(ADD).bind(portal.0).bind(next).bind(what).bind(at.0).execute(&mut *conn).await?;
-            next
-        }
-    };
-    move_to(conn, portal, login, position).await
+    const ADD: &str = "INSERT INTO happening (portal, position, what, noted_at, login)
+        SELECT id, $2, $3, $4, $5 FROM portal WHERE id = $1";
+    if let Some(position) = heard_at(conn, portal, login, what).await? {
+        return move_to(conn, portal, login, position).await;
+    }
+    let is_behind = is_behind(conn, portal, login).await?;
+    let next = last(conn, portal).await? + 1;
+    let added = sqlx::query(ADD).bind(portal.0).bind(next).bind(what).bind(at.0).bind(login.as_str());
+    added.execute(&mut *conn).await?;
+    if is_behind { Ok(()) } else { move_to(conn, portal, login, next).await }
+}
+
+/// Whether others have heard of something that the login may have yet to hear of.
+async fn is_behind(conn: &mut Conn, portal: PortalId, login: &LoginId) -> Found<bool> {
+    const SQL: &str = "SELECT happening.position FROM happening JOIN login ON login.id = $2
+        WHERE happening.portal = $1 AND happening.login <> $2 AND happening.noted_at >= login.created_at
+          AND happening.position > COALESCE(
+            (SELECT heard.position FROM happening_heard AS heard WHERE heard.portal = $1 AND heard.login = $2), 0)
+        LIMIT 1";
+    let found: Option<i64> = sqlx::query_scalar(SQL).bind(portal.0).bind(login.as_str()).fetch_optional(conn).await?;
+    Ok(found.is_some())
 }
 
 /// Moves the login to the end.

@@ -118,6 +118,14 @@ pub(super) async fn what_one_login_has_heard_is_no_news_from_another(world: &Wor
     store.prune(Timestamp(NOW.0 + 8 * DAY)).await.unwrap();
     assert!(!hear(one(), "on").await);
     assert!(hear(two(), "on").await);
+    // What only one hears does not make it forget what it has yet to hear.
+    for what in ["a reaction", "its end"] {
+        assert!(!hear(one(), what).await);
+    }
+    for (what, is_known) in [("for two alone", false), ("a reaction", true), ("its end", true), ("its end", false)] {
+        assert_eq!(hear(two(), what).await, is_known, "{what}");
+    }
+    assert!(hear(one(), "its end").await);
 }
 
 pub(super) async fn direct_chats_of_two_logins_are_two_portals(world: &World) {
