@@ -49,7 +49,14 @@ impl Client {
             let levels = self.power_levels_with_bot(levels.clone()).await?;
             request.power_level_content_override = Some(raw(&levels)?);
         }
-        Ok(self.call(self.bot(), request).await?.room_id)
+        match self.call(self.bot(), request).await {
+            Ok(answer) => Ok(answer.room_id),
+            // Synapse, where two make it at the same moment: both have found the alias free.
+            Err(HomeserverError::Refused { status: 409, .. }) if room.alias_localpart.is_some() => {
+                Err(HomeserverError::AliasInUse)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Fetches the room behind an alias of our homeserver.

@@ -20,7 +20,11 @@ async fn what_was_given_up_is_listed_and_tried_again() {
     let room = world.portal_of(&thread, &world.bob).await;
     let (bot, ghost) = (world.bot(), world.ghost(&world.bob));
     // Refused until the bridge gives up.
-    world.homeserver.inject("/send/m.room.message", 4, Fault::Forbid);
+    world.homeserver.inject(
+        "/send/m.room.message",
+        4,
+        Fault::Refuse { status: 403, errcode: "M_FORBIDDEN".to_owned() },
+    );
     world.sim.send_text(world.bob.pk, &thread, "refused").unwrap();
     world.until("the notice", |world| world.said_by(&room, &bot).pop()).await;
     assert!(world.command("parked").await.contains("Only admins"));

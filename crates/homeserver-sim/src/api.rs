@@ -165,9 +165,9 @@ async fn gate(State(sim): State<Arc<Sim>>, matched: Option<MatchedPath>, request
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, "<html>trouble</html>").into_response()
         }
-        Some(Fault::Forbid) => {
-            let body = json!({ "errcode": "M_FORBIDDEN", "error": "Not now" });
-            (StatusCode::FORBIDDEN, Json(body)).into_response()
+        Some(Fault::Refuse { status, errcode }) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
+            (status, Json(json!({ "errcode": errcode, "error": "Not now" }))).into_response()
         }
         Some(Fault::LoseAnswer) => {
             let _lost = next.run(request).await;

@@ -18,8 +18,13 @@ pub enum Fault {
     },
     /// This status without a Matrix body, as a proxy gives it; the request is not carried out.
     Status(u16),
-    /// 403 with `M_FORBIDDEN`; the request is not carried out.
-    Forbid,
+    /// This status with this Matrix error code; the request is not carried out.
+    Refuse {
+        /// For example 403.
+        status: u16,
+        /// For example `M_FORBIDDEN`.
+        errcode: String,
+    },
     /// The request is carried out and the connection breaks before the answer.
     LoseAnswer,
     /// A room's alias is stored, and the homeserver dies before it makes the room; the answer is a 502.

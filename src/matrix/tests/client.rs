@@ -143,10 +143,13 @@ async fn a_late_answer_is_a_timeout() {
 
 #[tokio::test]
 async fn a_second_room_under_the_same_alias_is_refused_and_the_first_is_found() {
-    let (_homeserver, client, ..) = world().await;
+    let (homeserver, client, ..) = world().await;
     let room = NewRoom { alias_localpart: Some("instagram_t=abc".into()), ..NewRoom::default() };
     assert_eq!(client.resolve_alias("instagram_t=abc").await, Ok(None));
     let first = client.create_room(&room).await.unwrap();
+    assert_eq!(client.create_room(&room).await, Err(HomeserverError::AliasInUse));
+    // As Synapse says it to the later of two that found the alias free.
+    homeserver.inject("createRoom", 1, Fault::Refuse { status: 409, errcode: "M_UNKNOWN".into() });
     assert_eq!(client.create_room(&room).await, Err(HomeserverError::AliasInUse));
     assert_eq!(client.resolve_alias("instagram_t=abc").await, Ok(Some(first)));
     client.remove_alias("instagram_t=abc").await.unwrap();

@@ -255,11 +255,11 @@ pub(super) async fn fault(State(sim): State<Arc<Sim>>, body: Bytes) -> Answer<Js
         "rate_limit" => Fault::RateLimit { retry_after: time },
         "status" => Fault::Status(body.status),
         "lose_answer" => Fault::LoseAnswer,
-        "forbid" => Fault::Forbid,
+        "refuse" => Fault::Refuse { status: body.status, errcode: "M_UNKNOWN".to_owned() },
         "half_room" => Fault::HalfRoom,
         "delay" => Fault::Delay(time),
         _ => {
-            let error = "kind is one of rate_limit, status, forbid, lose_answer, half_room, delay";
+            let error = "kind is one of rate_limit, status, refuse, lose_answer, half_room, delay";
             return Err(MatrixError::bad_request("M_INVALID_PARAM", error));
         }
     };
