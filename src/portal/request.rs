@@ -21,7 +21,7 @@ use crate::domain::request_id;
 use crate::lane::StepError;
 use crate::login::history;
 use crate::matrix::Intent;
-use crate::network::{ChatChange, RemoteError};
+use crate::network::ChatChange;
 use crate::runtime;
 
 /// Where the bot's words about a request say which one they are about.
@@ -158,11 +158,7 @@ pub(super) async fn is_over(
     if bridge.waiting_requests.is_known(&place) {
         return Ok(false);
     }
-    let is_over = match bridge.remote(login).await?.thread(thread).await {
-        Ok(shown) => shown.pending != Some(true),
-        Err(RemoteError::NotFound | RemoteError::Rejected(_) | RemoteError::Impossible(_)) => false,
-        Err(error) => return Err(StepError::Remote { login: login.clone(), error }),
-    };
+    let is_over = as_it_is(bridge, login, thread).await?.is_some_and(|shown| shown.pending != Some(true));
     if !is_over {
         bridge.waiting_requests.note(place);
     }
@@ -179,9 +175,17 @@ pub(super) async fn is_none(
     if sender == Some(&login.as_remote_user()) {
         return Ok(true);
     }
+    match as_it_is(bridge, login, thread).await? {
+        Some(shown) if shown.pending == Some(true) => arrived(bridge, login, &shown).await.map(|()| false),
+        _ => Ok(true),
+    }
+}
+
+/// The chat as Instagram has it now; none where that is not handed out.
+async fn as_it_is(bridge: &Bridge, login: &LoginId, thread: &ThreadId) -> Result<Option<RemoteThread>, StepError> {
     match bridge.remote(login).await?.thread(thread).await {
-        Ok(shown) if shown.pending == Some(true) => arrived(bridge, login, &shown).await.map(|()| false),
-        Ok(_) | Err(RemoteError::NotFound | RemoteError::Rejected(_) | RemoteError::Impossible(_)) => Ok(true),
+        Ok(shown) => Ok(Some(shown)),
+        Err(error) if error.is_refusal() => Ok(None),
         Err(error) => Err(StepError::Remote { login: login.clone(), error }),
     }
 }

@@ -3,7 +3,7 @@
 use instagram_sim::{Account, Fault};
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{DEADLINE, World};
 
 async fn said(world: &World, room: &str, who: &str, words: &str) -> String {
     world.until(words, |world| world.said_by(room, who).into_iter().find(|text| text.contains(words))).await
@@ -103,4 +103,25 @@ async fn a_session_that_is_pasted_where_a_chat_may_begin_goes_to_nobody() {
     let threads = world.sim.threads();
     let thread = chat_with(&world, &carol, &threads).unwrap();
     world.expect_written(thread, &world.anna_account, &["Hello Carol!".to_owned()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_chat_is_begun_a_second_time_by_another_account() {
+    let mut world = World::start().await;
+    let carol = carol(&world).await;
+    let ghost = world.ghost(&carol);
+    let other = world.sim.create_account("anna.other", "Anna Other").unwrap();
+    let answer = world.command(&format!("login {}", other.sessionid)).await;
+    assert!(answer.starts_with("Logged in"), "{answer}");
+    world.sim.wait_for_subscription(other.pk, DEADLINE).await.unwrap();
+    let room = world.homeserver.create_room(&world.anna.id, &[]).unwrap();
+    world.homeserver.invite(&room, &world.anna.id, &ghost).unwrap();
+    said(&world, &room, &ghost, "Your first message here starts it").await;
+    // The account that has ended may have the chat: nobody can say.
+    world.sim.expire_session(other.pk).unwrap();
+    world.until_answered("list-logins", "logged out").await;
+    let before = world.sim.threads().len();
+    world.homeserver.send_text(&room, &world.anna.id, "Hello Carol!").unwrap();
+    said(&world, &room, &world.bot(), "another account of yours").await;
+    assert_eq!(world.sim.threads().len(), before);
 }

@@ -192,6 +192,24 @@ async fn a_chat_that_is_not_there_any_more_holds_up_no_reconciliation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_chat_of_which_nothing_can_be_read_holds_up_no_reconciliation() {
+    let mut world = World::start().await;
+    let carol = world.sim.create_account("carol", "Carol").unwrap();
+    let (broken, thread) = (world.chat_with(&carol), world.chat_with(&world.bob));
+    world.portal_of(&broken, &carol).await;
+    let room = world.portal_of(&thread, &world.bob).await;
+    world.bridge.kill();
+    world.sim.send_text(world.bob.pk, &thread, "missed").unwrap();
+    world.sim.send_text(carol.pk, &broken, "missed too").unwrap();
+    world.sim.trim_queue(world.anna_account.pk, 0).unwrap();
+    world.sim.inject_on(world.anna_account.pk, &broken, Fault::HtmlError, u32::MAX).unwrap();
+    world.bridge.start();
+    world.expect_said(&room, &world.ghost(&world.bob), &after_first(vec!["missed".to_owned()])).await;
+    world.sim.send_text(world.bob.pk, &thread, "live again").unwrap();
+    world.until("a live message", |world| world.event(&room, "live again")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_could_not_be_read_is_asked_for_after_a_death_too() {
     let mut world = World::start().await;
     let thread = world.chat_with(&world.bob);
