@@ -18,6 +18,14 @@ async fn carol(world: &World) -> Account {
     carol
 }
 
+/// A room in which a ghost waits for the first message.
+async fn beginning(world: &World, ghost: &str) -> String {
+    let room = world.homeserver.create_room(&world.anna.id, &[]).unwrap();
+    world.homeserver.invite(&room, &world.anna.id, ghost).unwrap();
+    said(world, &room, ghost, "Your first message here starts it").await;
+    room
+}
+
 fn chat_with<'a>(world: &World, other: &Account, threads: &'a [String]) -> Option<&'a String> {
     threads.iter().find(|thread| {
         let view = world.sim.thread_view(thread, world.anna_account.pk).unwrap();
@@ -30,9 +38,7 @@ async fn the_first_message_to_an_invited_ghost_begins_the_chat_and_none_is_lost(
     let world = World::start().await;
     let carol = carol(&world).await;
     let ghost = world.ghost(&carol);
-    let room = world.homeserver.create_room(&world.anna.id, &[]).unwrap();
-    world.homeserver.invite(&room, &world.anna.id, &ghost).unwrap();
-    said(&world, &room, &ghost, "Your first message here starts it").await;
+    let room = beginning(&world, &ghost).await;
     // Its outcome is not known at first.
     world.sim.inject(world.anna_account.pk, Fault::CloseAfterSend, 1).unwrap();
     for text in ["Hello Carol!", "It is me.", "Anna"] {
@@ -54,9 +60,7 @@ async fn what_cannot_begin_a_chat_is_said_in_the_room() {
     let world = World::start().await;
     let carol = carol(&world).await;
     let ghost = world.ghost(&carol);
-    let room = world.homeserver.create_room(&world.anna.id, &[]).unwrap();
-    world.homeserver.invite(&room, &world.anna.id, &ghost).unwrap();
-    said(&world, &room, &ghost, "Your first message here starts it").await;
+    let room = beginning(&world, &ghost).await;
     let url = world.homeserver.add_media(instagram_sim::sample::PHOTO.bytes, "image/jpeg");
     let picture = json!({"msgtype": "m.image", "body": "a.jpg", "url": url});
     world.homeserver.send(&room, &world.anna.id, "m.room.message", &picture).unwrap();
@@ -92,9 +96,7 @@ async fn a_session_that_is_pasted_where_a_chat_may_begin_goes_to_nobody() {
     let world = World::start().await;
     let carol = carol(&world).await;
     let ghost = world.ghost(&carol);
-    let room = world.homeserver.create_room(&world.anna.id, &[]).unwrap();
-    world.homeserver.invite(&room, &world.anna.id, &ghost).unwrap();
-    said(&world, &room, &ghost, "Your first message here starts it").await;
+    let room = beginning(&world, &ghost).await;
     let second = world.sim.create_account("anna.two", "Anna Two").unwrap();
     world.homeserver.send_text(&room, &world.anna.id, &second.sessionid).unwrap();
     said(&world, &room, &world.bot(), "as good as your password").await;
@@ -114,9 +116,7 @@ async fn no_chat_is_begun_a_second_time_by_another_account() {
     let answer = world.command(&format!("login {}", other.sessionid)).await;
     assert!(answer.starts_with("Logged in"), "{answer}");
     world.sim.wait_for_subscription(other.pk, DEADLINE).await.unwrap();
-    let room = world.homeserver.create_room(&world.anna.id, &[]).unwrap();
-    world.homeserver.invite(&room, &world.anna.id, &ghost).unwrap();
-    said(&world, &room, &ghost, "Your first message here starts it").await;
+    let room = beginning(&world, &ghost).await;
     // The account that has ended may have the chat: nobody can say.
     world.sim.expire_session(other.pk).unwrap();
     world.until_answered("list-logins", "logged out").await;

@@ -4,13 +4,27 @@ use homeserver_sim::Fault;
 
 use crate::world::World;
 
-/// A room in which the admin talks to the bot.
-async fn admins_room(world: &World) -> (homeserver_sim::User, String) {
-    let admin = world.homeserver.register("admin", "secret").unwrap();
-    let room = world.homeserver.create_room(&admin.id, &[]).unwrap();
-    world.homeserver.invite(&room, &admin.id, &world.bot()).unwrap();
-    world.until("the welcome", |world| world.said_by(&room, &world.bot()).pop()).await;
-    (admin, room)
+/// The admin, in a room with the bot.
+struct Admin {
+    user: homeserver_sim::User,
+    office: String,
+}
+
+impl Admin {
+    async fn in_office(world: &World) -> Self {
+        let user = world.homeserver.register("admin", "secret").unwrap();
+        let office = world.homeserver.create_room(&user.id, &[]).unwrap();
+        world.homeserver.invite(&office, &user.id, &world.bot()).unwrap();
+        world.until("the welcome", |world| world.said_by(&office, &world.bot()).pop()).await;
+        Self { user, office }
+    }
+
+    async fn ask(&self, world: &World, text: &str) -> String {
+        let before = world.said_by(&self.office, &world.bot()).len();
+        world.homeserver.send_text(&self.office, &self.user.id, text).unwrap();
+        let answer = |world: &World| world.said_by(&self.office, &world.bot()).get(before).cloned();
+        world.until("the answer", answer).await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,18 +43,13 @@ async fn what_was_given_up_is_listed_and_tried_again() {
     world.until("the notice", |world| world.said_by(&room, &bot).pop()).await;
     assert!(world.command("parked").await.contains("Only admins"));
 
-    let (admin, office) = admins_room(&world).await;
-    let answer = async |text: &str| {
-        let before = world.said_by(&office, &bot).len();
-        world.homeserver.send_text(&office, &admin.id, text).unwrap();
-        world.until("the answer", |world| world.said_by(&office, &bot).get(before).cloned()).await
-    };
-    let listed = answer("parked").await;
+    let admin = Admin::in_office(&world).await;
+    let listed = admin.ask(&world, "parked").await;
     assert!(listed.starts_with("1 event could not be bridged") && listed.contains("1 × "), "{listed}");
-    assert!(answer("parked retry").await.starts_with("1 event is tried again"));
+    assert!(admin.ask(&world, "parked retry").await.starts_with("1 event is tried again"));
     world.expect_said(&room, &ghost, &["first".to_owned(), "refused".to_owned()]).await;
-    assert_eq!(answer("parked").await, "Nothing is parked.");
-    assert!(answer("parked discard").await.starts_with("0 events"));
+    assert_eq!(admin.ask(&world, "parked").await, "Nothing is parked.");
+    assert!(admin.ask(&world, "parked discard").await.starts_with("0 events"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,14 +62,9 @@ async fn what_was_written_here_is_not_sent_again_by_an_admin() {
     world.homeserver.send_text(&room, &world.anna.id, "refused").unwrap();
     let bot = world.bot();
     world.until("the notice", |world| world.said_by(&room, &bot).pop()).await;
-    let (admin, office) = admins_room(&world).await;
-    let answer = async |text: &str| {
-        let before = world.said_by(&office, &bot).len();
-        world.homeserver.send_text(&office, &admin.id, text).unwrap();
-        world.until("the answer", |world| world.said_by(&office, &bot).get(before).cloned()).await
-    };
-    assert!(answer("parked retry").await.starts_with("0 events are tried again"));
-    assert!(answer("parked discard").await.starts_with("1 event was discarded"));
+    let admin = Admin::in_office(&world).await;
+    assert!(admin.ask(&world, "parked retry").await.starts_with("0 events are tried again"));
+    assert!(admin.ask(&world, "parked discard").await.starts_with("1 event was discarded"));
     world.homeserver.send_text(&room, &world.anna.id, "accepted").unwrap();
     world.expect_written(&thread, &world.anna_account, &["accepted".to_owned()]).await;
 }
